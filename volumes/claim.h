@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "volumes/access_modes.h"
+#include "volumes/label_selector.h"
+#include "volumes/metadata.h"
+#include "volumes/object.h"
+#include "volumes/quantity.h"
+#include "volumes/volume.h"
+
+namespace claimfs::volumes {
+
+enum class ClaimPhase { None, Pending, Bound, Lost };
+
+// A PersistentVolumeClaim, as far as decisions look at it.
+struct Claim {
+  Metadata metadata;
+  AccessModes access_modes;                      // spec.accessModes: what the user asked for, which decides
+  Quantity request;                              // spec.resources.requests.storage
+  VolumeMode mode = VolumeMode::Filesystem;
+  std::optional<std::string> storage_class;      // effective; nil and "" differ
+  std::string attributes_class;
+  std::optional<LabelSelector> selector;
+  std::string volume_name;                       // spec.volumeName
+  ClaimPhase phase = ClaimPhase::None;
+  std::optional<Quantity> status_capacity;       // status.capacity.storage
+  std::optional<AccessModes> status_access_modes;
+
+  static Claim from(const Object& object);
+
+  // `document` with everything that a controller may change (volumeName, storageClassName, annotations, finalizers,
+  // status) written into it; all else is left as it was.
+  Json written_into(Json document) const;
+};
+
+std::string_view to_string(ClaimPhase phase);
+
+}  // namespace claimfs::volumes

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <compare>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace claimfs::volumes {
+
+// Documents print with sorted keys, as kubectl prints them.
+using Json = nlohmann::json;
+
+enum class Kind { PersistentVolume, PersistentVolumeClaim, StorageClass, Pod, Event, Attachment };
+
+// How a kind is written in manifests, messages and on the command line.
+struct KindNames {
+  Kind kind;
+  std::string_view kind_name;    // "PersistentVolumeClaim"
+  std::string_view api_version;  // "v1", "storage.k8s.io/v1"
+  std::string_view singular;     // "persistentvolumeclaim"
+  std::string_view plural;       // "persistentvolumeclaims"
+  std::string_view short_name;   // "pvc"
+  std::string_view group;        // "" or "storage.k8s.io"; "storageclass.storage.k8s.io" in messages
+  bool namespaced;
+};
+
+const KindNames& names_of(Kind kind);
+
+// By any of a kind's names, as kubectl takes them ("pv", "persistentvolume", "PersistentVolumes", "sc.storage.k8s.io").
+std::optional<Kind> kind_from_word(std::string_view word);
+
+// By apiVersion and kind of a document.
+std::optional<Kind> kind_from_document(const Json& document);
+
+// What names an object. name_space is empty for kinds that have none.
+struct ObjectKey {
+  Kind kind;
+  std::string name_space;
+  std::string name;
+
+  auto operator<=>(const ObjectKey&) const = default;
+};
+
+// An object as it is stored and printed: the whole document, metadata.uid and metadata.resourceVersion included.
+// Nothing of a document is lost on the way through the store, known to us or not.
+struct Object {
+  Kind kind;
+  Json document;
+
+  ObjectKey key() const;
+  std::string name() const;
+  std::string name_space() const;
+  std::string uid() const;               // empty when absent
+  std::string resource_version() const;  // empty when absent
+  bool is_deleting() const;              // metadata.deletionTimestamp is set
+};
+
+}  // namespace claimfs::volumes

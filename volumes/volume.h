@@ -1,0 +1,82 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "volumes/access_modes.h"
+#include "volumes/metadata.h"
+#include "volumes/node_selector.h"
+#include "volumes/object.h"
+#include "volumes/quantity.h"
+
+namespace claimfs::volumes {
+
+enum class VolumeMode { Filesystem, Block };
+enum class ReclaimPolicy { Retain, Recycle, Delete };
+enum class VolumePhase { None, Pending, Available, Bound, Released, Failed };
+
+// Where a volume's bytes are. Source: PersistentVolumeSource; the kinds that claimfs can serve.
+struct HostPathSource {
+  std::string path;
+  std::string type;  // "" or one of HostPathType's words
+};
+struct LocalSource {
+  std::string path;
+};
+struct NfsSource {
+  std::string server;
+  std::string path;
+  bool read_only = false;
+};
+struct CsiSource {
+  std::string driver;
+  std::string volume_handle;
+  bool read_only = false;
+  std::map<std::string, std::string> attributes;
+};
+// A source that Kubernetes knows and claimfs does not serve (it binds all the same).
+struct OtherSource {
+  std::string field;  // its key in spec
+};
+using VolumeSource = std::variant<std::monostate, HostPathSource, LocalSource, NfsSource, CsiSource, OtherSource>;
+
+// spec.claimRef. Empty strings where absent.
+struct ClaimReference {
+  std::string name_space;
+  std::string name;
+  std::string uid;
+  std::string resource_version;
+};
+
+// A PersistentVolume, as far as decisions look at it.
+struct Volume {
+  Metadata metadata;
+  Quantity capacity;
+  AccessModes access_modes;
+  VolumeMode mode = VolumeMode::Filesystem;
+  ReclaimPolicy reclaim_policy = ReclaimPolicy::Retain;
+  std::string storage_class;                     // effective: the beta annotation wins; "" when none
+  std::string attributes_class;                  // volumeAttributesClassName; "" when none
+  std::vector<std::string> mount_options;        // effective: the beta annotation wins
+  std::optional<NodeSelector> node_affinity;     // nil admits every node
+  std::optional<ClaimReference> claim_ref;
+  VolumeSource source;
+  VolumePhase phase = VolumePhase::None;
+  std::string message;                           // status.message
+
+  // From a stored document; what is missing or of another type reads as its default (validation is elsewhere).
+  static Volume from(const Object& object);
+
+  // `document` with everything that a controller may change (claimRef, annotations, finalizers, capacity, phase,
+  // message) written into it; all else is left as it was.
+  Json written_into(Json document) const;
+};
+
+std::string_view to_string(VolumePhase phase);
+std::string_view to_string(VolumeMode mode);
+std::string_view to_string(ReclaimPolicy policy);
+
+}  // namespace claimfs::volumes
