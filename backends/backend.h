@@ -107,6 +107,8 @@ struct FileSystemState {
   std::uint64_t files = 0;
   std::uint64_t files_free = 0;
   std::uint64_t name_max = 255;
+  // What the volume's files occupy, as du counts; absent while nobody has counted.
+  std::optional<std::uint64_t> used_bytes;
 };
 
 // A POSIX byte-range lock: fcntl's struct flock with a 64-bit owner. end is inclusive; type F_RDLCK, F_WRLCK, F_UNLCK.

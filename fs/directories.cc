@@ -1,0 +1,124 @@
+#include <fcntl.h>
+
+#include "fs/filesystem.h"
+
+namespace claimfs::fs {
+
+namespace {
+
+// Between a backend and the kernel's buffer: numbers the files for the whole mount, counts those that the kernel is
+// told of, and takes the counts back when it did not listen.
+class CountingSink final : public backends::DirectorySink {
+ public:
+  using Describe = std::function<NodeAttributes(Node&, const Attributes&)>;
+
+  CountingSink(EntryWriter& writer, std::shared_ptr<ServedVolume> volume, NodeTable& nodes, InodeNumbers& numbers,
+               Describe describe)
+      : writer_(writer),
+        volume_(std::move(volume)),
+        nodes_(nodes),
+        numbers_(numbers),
+        describe_(std::move(describe)) {}
+
+  bool wants_attributes() const override { return writer_.wants_entries(); }
+
+  bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type, std::uint64_t next,
+           std::optional<backends::Entry> entry) override {
+    const std::string text(name);
+    if (!entry) return writer_.add(text, numbers_.number(device, ino), type, next, nullptr);
+    Node& node = nodes_.remember(volume_, std::move(entry->inode));
+    const NodeId id = node.id;
+    const EntryReply reply{id, describe_(node, entry->attributes), kTrustSeconds};
+    counted_.push_back(id);
+    if (writer_.add(text, reply.attributes.ino, type, next, &reply)) return true;
+    rejected_ = true;
+    return false;
+  }
+
+  // The nodes whose counts the kernel does not have: the one that did not fit, or all when it took nothing.
+  std::vector<NodeId> uncounted(bool taken) {
+    if (!taken) return std::move(counted_);
+    return rejected_ ? std::vector<NodeId>{counted_.back()} : std::vector<NodeId>{};
+  }
+
+ private:
+  EntryWriter& writer_;
+  std::shared_ptr<ServedVolume> volume_;
+  NodeTable& nodes_;
+  InodeNumbers& numbers_;
+  Describe describe_;
+  std::vector<NodeId> counted_;
+  bool rejected_ = false;
+};
+
+// The tree's own names, with the numbers that their claims' directories have.
+class TreeSink final : public backends::DirectorySink {
+ public:
+  TreeSink(EntryWriter& writer, const Tree& tree, const backends::Inode& directory, InodeNumbers& numbers)
+      : writer_(writer), tree_(tree), directory_(directory), numbers_(numbers) {}
+
+  bool wants_attributes() const override { return false; }
+
+  bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type, std::uint64_t next,
+           std::optional<backends::Entry>) override {
+    if (const auto claim = tree_.claim_at(directory_, name)) {
+      const Attributes root = claim->root_attributes();
+      return writer_.add(std::string(name), numbers_.number(root.device, root.ino),
+                         static_cast<unsigned char>((root.mode & S_IFMT) >> 12), next, nullptr);
+    }
+    return writer_.add(std::string(name), numbers_.number(device, ino), type, next, nullptr);
+  }
+
+ private:
+  EntryWriter& writer_;
+  const Tree& tree_;
+  const backends::Inode& directory_;
+  InodeNumbers& numbers_;
+};
+
+}  // namespace
+
+void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenReply> answer) {
+  Result<Node*> found = node_in_use(id);
+  if (!found) {
+    answer.complete(failure(std::move(found).error()));
+    return;
+  }
+  Node& node = **found;
+  node.volume->backend().open_directory(
+      node.inode(),
+      [this, &node, caller, answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
+        if (!opened) return answer.complete(failure(std::move(opened).error()));
+        Handle* handle = make_handle(node, std::move(*opened), caller, O_RDONLY | O_DIRECTORY).release();
+        const bool taken = answer.complete(OpenReply{handle, 0, false});
+        if (!taken) release(handle);
+        return taken;
+      });
+}
+
+void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer, Answer<void> answer) {
+  Node& node = *handle.node;
+  if (node.volume == tree_volume_) {
+    TreeSink sink(writer, tree_, node.inode(), numbers_);
+    tree_.read_directory(*handle.file, cursor, sink, std::move(answer));
+    return;
+  }
+  auto sink = std::make_unique<CountingSink>(
+      writer, node.volume, nodes_, numbers_,
+      [this](Node& found, const Attributes& attributes) { return describe(found, attributes); });
+  backends::DirectorySink& entries = *sink;
+  node.volume->backend().read_directory(
+      *handle.file, cursor, entries,
+      [this, sink = std::move(sink), answer = std::move(answer)](Result<void> read) mutable {
+        const bool is_read = read.has_value();
+        const bool taken = answer.complete(std::move(read)) && is_read;
+        for (const NodeId id : sink->uncounted(taken)) forget(id, 1);
+        return taken;
+      });
+}
+
+void Filesystem::sync_directory(Handle& handle, bool data_only, Answer<void> answer) {
+  handle.node->volume->backend().sync_directory(*handle.file, data_only, std::move(answer));
+}
+
+}  // namespace claimfs::fs

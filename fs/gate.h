@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "base/guarded.h"
+
+namespace claimfs::fs {
+
+// A request as the kernel sent it, not yet looked into.
+struct RawRequest {
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<char, Free> memory;
+  std::size_t size = 0;
+};
+
+// Bounds how many workers one volume occupies: a frozen disk or server stalls its own claim, and the others' requests
+// still find a worker. Who comes when it is full leaves the request here and goes on; who leaves takes the next along.
+class Gate {
+ public:
+  // Workers are threads; 16 keep any local disk busy.
+  static constexpr std::size_t kWidth = 16;
+  // One request a waiting caller; past this, callers get ENOMEM.
+  static constexpr std::size_t kQueue = 16'384;
+
+  enum class Entered { Inside, Queued, Refused };
+
+  // Inside: the caller serves it, then calls leave(). Queued: `request` was taken.
+  Entered enter(RawRequest& request) {
+    return state_.with([&](State& state) {
+      if (state.inside < kWidth) {
+        ++state.inside;
+        return Entered::Inside;
+      }
+      if (state.waiting.size() >= kQueue) return Entered::Refused;
+      state.waiting.push_back(std::move(request));
+      return Entered::Queued;
+    });
+  }
+
+  // The next request to serve in place of the one that is done, or none, and the caller is outside.
+  std::optional<RawRequest> leave() {
+    return state_.with([](State& state) -> std::optional<RawRequest> {
+      if (state.waiting.empty()) {
+        --state.inside;
+        return std::nullopt;
+      }
+      RawRequest next = std::move(state.waiting.front());
+      state.waiting.pop_front();
+      return next;
+    });
+  }
+
+ private:
+  struct State {
+    std::size_t inside = 0;
+    std::deque<RawRequest> waiting;
+  };
+  Guarded<State> state_;
+};
+
+}  // namespace claimfs::fs

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fs/filesystem.h"
+#include "fs/libfuse.h"
+
+namespace claimfs::fs {
+
+// Answers that complete into replies to the kernel. Each says whether the kernel took the reply.
+
+struct stat to_stat(const NodeAttributes& node);
+fuse_entry_param to_entry_param(const EntryReply& entry);
+
+// A refusal. ENOSYS would be remembered by the kernel for every volume of the mount: a backend's ENOSYS becomes
+// EOPNOTSUPP.
+bool refuse(fuse_req_t request, const Error& error);
+
+Answer<void> status_to(fuse_req_t request);
+Answer<EntryReply> entry_to(fuse_req_t request);
+Answer<NodeAttributes> attributes_to(fuse_req_t request);
+Answer<OpenReply> open_to(fuse_req_t request, const fuse_file_info& info);
+Answer<CreateReply> create_to(fuse_req_t request, const fuse_file_info& info);
+Answer<std::size_t> count_to(fuse_req_t request);
+Answer<std::span<const std::byte>> bytes_to(fuse_req_t request);
+// With size 0 the kernel asks for the length only; a value that does not fit is ERANGE.
+Answer<std::string> xattr_to(fuse_req_t request, std::size_t size);
+
+// A directory's entries in the kernel's own form.
+class KernelEntries final : public EntryWriter {
+ public:
+  KernelEntries(fuse_req_t request, std::size_t size, bool plus)
+      : request_(request), buffer_(size), plus_(plus) {}
+
+  bool wants_entries() const override { return plus_; }
+  bool add(const std::string& name, std::uint64_t ino, unsigned char type, std::uint64_t next,
+           const EntryReply* entry) override;
+
+  // Sends what was added, or the error.
+  bool send(const Result<void>& read);
+
+ private:
+  fuse_req_t request_;
+  std::vector<char> buffer_;
+  std::size_t used_ = 0;
+  bool plus_;
+};
+
+// The kernel's INTERRUPT of one request.
+std::shared_ptr<Interruption> interruption_of(fuse_req_t request);
+
+}  // namespace claimfs::fs

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "fs/filesystem.h"
+#include "fs/libfuse.h"
+
+namespace claimfs::fs {
+
+// What libfuse calls for each request. Its user data is a KernelSide.
+const fuse_lowlevel_ops& kernel_requests();
+
+struct KernelSide {
+  Filesystem& filesystem;
+  // Told what the kernel can do and what is wanted, at INIT.
+  bool has_passthrough = false;
+  bool has_kill_privileges = false;
+};
+
+}  // namespace claimfs::fs

@@ -1,0 +1,61 @@
+#include <cerrno>
+
+#include "fs/filesystem.h"
+
+namespace claimfs::fs {
+
+// Counts a found file, tells the kernel, and takes the count back when the kernel did not listen.
+bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found,
+                              Answer<EntryReply>& answer) {
+  if (!found) return answer.complete(failure(std::move(found).error()));
+  Node& node = nodes_.remember(volume, std::move(found->inode));
+  const NodeId id = node.id;
+  const bool taken = answer.complete(EntryReply{id, describe(node, found->attributes), kTrustSeconds});
+  if (!taken) forget(id, 1);
+  return taken;
+}
+
+Answer<backends::Entry> Filesystem::entry_answer(std::shared_ptr<ServedVolume> volume,
+                                                 Answer<EntryReply> answer) {
+  return [this, volume = std::move(volume), answer = std::move(answer)](Result<backends::Entry> found) mutable {
+    return answer_entry(std::move(volume), std::move(found), answer);
+  };
+}
+
+// A claim's own directory, from what is known of it: it is there even when its server is not.
+void Filesystem::answer_claim(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer) {
+  const Attributes seen = volume->root_attributes();
+  Node& node = nodes_.remember(volume, nullptr);
+  const NodeId id = node.id;
+  NodeAttributes attributes = describe(node, seen);
+  attributes.trust_seconds = 0;
+  if (!answer.complete(EntryReply{id, attributes, kTrustSeconds})) forget(id, 1);
+}
+
+void Filesystem::lookup(NodeId parent, std::string_view name, Answer<EntryReply> answer) {
+  Result<Node*> directory = node_in_use(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  if (at.volume == tree_volume_) {
+    if (auto claim = tree_.claim_at(at.inode(), name)) {
+      answer_claim(std::move(claim), std::move(answer));
+      return;
+    }
+  }
+  at.volume->backend().lookup(at.inode(), name, entry_answer(at.volume, std::move(answer)));
+}
+
+void Filesystem::forget(NodeId id, std::uint64_t count) {
+  nodes_.forget(id, count, [this](Node& node) {
+    if (node.opens.backing_id > 0) {
+      door_->dismiss(node.opens.backing_id);
+      --backing_ids_;
+    }
+    locks_.forget(node.id);
+  });
+}
+
+}  // namespace claimfs::fs

@@ -1,0 +1,180 @@
+#include <cerrno>
+
+#include "fs/filesystem.h"
+
+namespace claimfs::fs {
+
+void Filesystem::make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode, dev_t device,
+                           Answer<EntryReply> answer) {
+  Result<Node*> directory = node_for_change(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  at.volume->backend().make_node(caller, at.inode(), name, mode, device, entry_answer(at.volume, std::move(answer)));
+}
+
+void Filesystem::make_directory(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
+                                Answer<EntryReply> answer) {
+  Result<Node*> directory = node_for_change(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  at.volume->backend().make_directory(caller, at.inode(), name, mode, entry_answer(at.volume, std::move(answer)));
+}
+
+void Filesystem::make_symlink(const Caller& caller, NodeId parent, std::string_view name, std::string_view target,
+                              Answer<EntryReply> answer) {
+  Result<Node*> directory = node_for_change(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  at.volume->backend().make_symlink(caller, at.inode(), name, target, entry_answer(at.volume, std::move(answer)));
+}
+
+namespace {
+
+// Two volumes are two filesystems to mv and ln, but nothing may be moved into or out of the tree's own directories:
+// EXDEV would make mv copy and delete.
+int refusal_across(const std::shared_ptr<ServedVolume>& from, const std::shared_ptr<ServedVolume>& to,
+                   const std::shared_ptr<ServedVolume>& tree) {
+  if (from == to) return 0;
+  return from == tree || to == tree ? EPERM : EXDEV;
+}
+
+}  // namespace
+
+void Filesystem::link(NodeId id, NodeId new_parent, std::string_view new_name, Answer<EntryReply> answer) {
+  Result<Node*> node = node_for_change(id);
+  Result<Node*> directory = node ? node_for_change(new_parent) : node;
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  if (const int refusal = refusal_across((*node)->volume, at.volume, tree_volume_)) {
+    answer.fail(refusal);
+    return;
+  }
+  at.volume->backend().link((*node)->inode(), at.inode(), new_name, entry_answer(at.volume, std::move(answer)));
+}
+
+void Filesystem::unlink(NodeId parent, std::string_view name, Answer<void> answer) {
+  Result<Node*> directory = node_for_change(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  at.volume->backend().unlink(at.inode(), name, std::move(answer));
+}
+
+void Filesystem::remove_directory(NodeId parent, std::string_view name, Answer<void> answer) {
+  Result<Node*> directory = node_for_change(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  Node& at = **directory;
+  if (at.volume == tree_volume_) {
+    if (auto claim = tree_.claim_at(at.inode(), name)) {
+      delete_claim(std::move(claim), std::move(answer));
+      return;
+    }
+  }
+  at.volume->backend().remove_directory(at.inode(), name, std::move(answer));
+}
+
+void Filesystem::rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
+                        unsigned flags, Answer<void> answer) {
+  Node* from = nodes_.find(parent);
+  Node* to = nodes_.find(new_parent);
+  if (!from || !to) {
+    answer.fail(ESTALE);
+    return;
+  }
+  if (const int refusal = refusal_across(from->volume, to->volume, tree_volume_)) {
+    answer.fail(refusal);
+    return;
+  }
+  if (const Result<Node*> ready = node_for_change(parent); !ready) {
+    answer.complete(failure(ready.error()));
+    return;
+  }
+  from->volume->backend().rename(from->inode(), name, to->inode(), new_name, flags, std::move(answer));
+}
+
+void Filesystem::read_link(NodeId id, Answer<std::string> answer) {
+  Result<Node*> node = node_in_use(id);
+  if (!node) {
+    answer.complete(failure(std::move(node).error()));
+    return;
+  }
+  (*node)->volume->backend().read_link((*node)->inode(), std::move(answer));
+}
+
+namespace {
+
+struct FirstName final : backends::DirectorySink {
+  bool wants_attributes() const override { return false; }
+  bool add(std::string_view name, std::uint64_t, std::uint64_t, unsigned char, std::uint64_t,
+           std::optional<backends::Entry>) override {
+    if (name == "." || name == "..") return true;
+    is_found = true;
+    return false;
+  }
+  bool is_found = false;
+};
+
+// Answers 0 when the volume's root holds no name, else ENOTEMPTY.
+void require_empty(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
+  volume->backend().open_directory(
+      volume->root(),
+      [volume, answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
+        if (!opened) return answer.complete(failure(std::move(opened).error()));
+        auto sink = std::make_unique<FirstName>();
+        FirstName& seen = *sink;
+        backends::File& directory = **opened;
+        volume->backend().read_directory(
+            directory, 0, seen,
+            [sink = std::move(sink), opened = std::move(*opened), answer = std::move(answer)](
+                Result<void> read) mutable {
+              if (!read) return answer.complete(std::move(read));
+              if (sink->is_found) return answer.fail(ENOTEMPTY);
+              return answer.complete({});
+            });
+        return true;
+      });
+}
+
+}  // namespace
+
+// `rmdir MOUNT/ns/claim` is `claimfs delete pvc`, for a claim that is unused and empty. The kernel itself holds the
+// directory during rmdir, so that its forgetting proves nothing here: what is known decides.
+void Filesystem::delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
+  if (volume->open_handles.load() > 0) {
+    answer.fail(EBUSY);
+    return;
+  }
+  const auto claim = volume->claim();
+  if (claim->is_block) {
+    answer.fail(ENOTDIR);
+    return;
+  }
+  if (const Result<void> ready = volume->use(); !ready) {
+    answer.complete(failure(ready.error()));
+    return;
+  }
+  require_empty(volume, [this, volume, claim, answer = std::move(answer)](Result<void> empty) mutable {
+    if (!empty) return answer.complete(std::move(empty));
+    if (effects_.is_used_by_processes && effects_.is_used_by_processes(*claim)) return answer.fail(EBUSY);
+    return answer.complete(effects_.delete_claim ? effects_.delete_claim(*claim) : failure(EPERM));
+  });
+}
+
+}  // namespace claimfs::fs

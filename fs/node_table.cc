@@ -1,0 +1,104 @@
+#include "fs/node_table.h"
+
+#include <cassert>
+#include <functional>
+
+namespace claimfs::fs {
+
+std::size_t NodeTable::KeyHash::operator()(const Key& key) const {
+  const std::size_t volume = std::hash<const void*>{}(key.volume);
+  return std::hash<std::string_view>{}(key.inode) ^ (volume * 0x9E3779B97F4A7C15ULL);
+}
+
+NodeTable::Key NodeTable::key_of(const ServedVolume& volume, const backends::Inode* inode) {
+  return {&volume, inode ? inode->key() : std::string_view{}};
+}
+
+NodeTable::NodeTable(std::shared_ptr<ServedVolume> tree) {
+  // The kernel calls the mount's root 1 without ever having looked it up, and never forgets it.
+  auto root = std::make_unique<Node>();
+  root->id = kRootNode;
+  root->volume = std::move(tree);
+  root->lookups = 1;
+  Shard& shard = shards_[kRootNode % kShards];
+  shard.by_key.emplace(key_of(*root->volume, nullptr), root.get());
+  shard.by_id.emplace(kRootNode, std::move(root));
+}
+
+NodeTable::~NodeTable() = default;
+
+Node* NodeTable::find(NodeId id) {
+  Shard& shard = shards_[id % kShards];
+  std::scoped_lock lock(shard.mutex);
+  const auto found = shard.by_id.find(id);
+  return found == shard.by_id.end() ? nullptr : found->second.get();
+}
+
+Node& NodeTable::remember(const std::shared_ptr<ServedVolume>& volume,
+                          std::unique_ptr<backends::Inode> inode) {
+  const Key key = key_of(*volume, inode.get());
+  // An id's shard is its file's shard, so that one lock covers both directions.
+  const std::size_t shard_number = KeyHash{}(key) % kShards;
+  Shard& shard = shards_[shard_number];
+  // What loses against a known node is destroyed after the lock is released: a backend may close descriptors.
+  std::unique_ptr<backends::Inode> superfluous;
+  std::scoped_lock lock(shard.mutex);
+  if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) {
+    ++found->second->lookups;
+    superfluous = std::move(inode);
+    return *found->second;
+  }
+  auto node = std::make_unique<Node>();
+  node->id = shard.next++ * kShards + shard_number;
+  node->volume = volume;
+  node->inode_or_root = std::move(inode);
+  node->lookups = 1;
+  Node& known = *node;
+  shard.by_key.emplace(key_of(*volume, known.inode_or_root.get()), &known);
+  shard.by_id.emplace(known.id, std::move(node));
+  return known;
+}
+
+std::unique_ptr<Node> NodeTable::take(NodeId id, std::uint64_t count) {
+  if (id == kRootNode) return nullptr;
+  Shard& shard = shards_[id % kShards];
+  std::scoped_lock lock(shard.mutex);
+  const auto found = shard.by_id.find(id);
+  if (found == shard.by_id.end()) return nullptr;
+  Node& node = *found->second;
+  assert(node.lookups >= count && "the kernel forgets no more than it looked up");
+  node.lookups -= count;
+  if (node.lookups > 0) return nullptr;
+  shard.by_key.erase(key_of(*node.volume, node.inode_or_root.get()));
+  std::unique_ptr<Node> gone = std::move(found->second);
+  shard.by_id.erase(found);
+  return gone;
+}
+
+NodeId NodeTable::id_of(const ServedVolume& volume, const backends::Inode& inode) const {
+  const Key key = key_of(volume, &inode);
+  const Shard& shard = shards_[KeyHash{}(key) % kShards];
+  std::scoped_lock lock(shard.mutex);
+  const auto found = shard.by_key.find(key);
+  return found == shard.by_key.end() ? 0 : found->second->id;
+}
+
+std::size_t NodeTable::size() const {
+  std::size_t total = 0;
+  for (const Shard& shard : shards_) {
+    std::scoped_lock lock(shard.mutex);
+    total += shard.by_id.size();
+  }
+  return total;
+}
+
+std::size_t NodeTable::count_of(const ServedVolume& volume) const {
+  std::size_t total = 0;
+  for (const Shard& shard : shards_) {
+    std::scoped_lock lock(shard.mutex);
+    for (const auto& [id, node] : shard.by_id) total += node->volume.get() == &volume;
+  }
+  return total;
+}
+
+}  // namespace claimfs::fs

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "backends/backend.h"
+#include "fs/served_volume.h"
+
+namespace claimfs::fs {
+
+using NodeId = std::uint64_t;
+inline constexpr NodeId kRootNode = 1;
+
+// How the kernel does I/O on an inode that is open. All opens of one inode must agree (FUSE.md 4).
+enum class IoMode : std::uint8_t { Closed, Passthrough, Cached };
+
+// A file that the kernel knows by a node id. It exists while the kernel's lookup count is not zero; a request that
+// names the node keeps it so.
+struct Node {
+  NodeId id = 0;
+  std::shared_ptr<ServedVolume> volume;
+  std::unique_ptr<backends::Inode> inode_or_root;  // null: the volume's root, which the volume itself keeps
+
+  // Set-id bits as last seen. The kernel must not believe that it knows the mode of such a file, and its writes must
+  // reach us, or a write would leave the bits as they are.
+  std::atomic<bool> has_set_id{false};
+  // Handles that may change the file without telling us: passthrough, shared writable maps included.
+  std::atomic<std::uint32_t> silent_writers{0};
+
+  struct Opens {
+    std::uint32_t count = 0;
+    IoMode mode = IoMode::Closed;
+    int backing_id = 0;  // the kernel's name for the native file; 0: none
+  };
+  Opens opens;                // guarded by Filesystem::opens_lock_for(id)
+  std::uint64_t lookups = 0;  // guarded by the shard
+
+  bool is_volume_root() const { return inode_or_root == nullptr; }
+  backends::Inode& inode() { return inode_or_root ? *inode_or_root : volume->root(); }
+};
+
+// Node ids to files and back. An id is never used again; an unknown one is an error, not a crash.
+// Safe from any thread; a shard's lock is held for a look-up in memory only.
+class NodeTable {
+ public:
+  explicit NodeTable(std::shared_ptr<ServedVolume> tree);
+  NodeTable(const NodeTable&) = delete;
+  ~NodeTable();
+
+  // Null when the kernel should not know such a node. Valid for as long as the request that named it.
+  Node* find(NodeId id);
+
+  // The node of a file that a look-up found, counted once more. A known file keeps its first inode. Null stands for
+  // the volume's root.
+  Node& remember(const std::shared_ptr<ServedVolume>& volume, std::unique_ptr<backends::Inode> inode);
+
+  // Takes `count` look-ups back. Whoever holds what the node had open with the kernel gives it up in `on_gone`, which
+  // runs before the node is destroyed, without a lock held.
+  template <class F>
+  void forget(NodeId id, std::uint64_t count, F&& on_gone) {
+    if (std::unique_ptr<Node> gone = take(id, count)) on_gone(*gone);
+  }
+
+  // 0 when the kernel does not know that file.
+  NodeId id_of(const ServedVolume& volume, const backends::Inode& inode) const;
+
+  std::size_t size() const;
+
+  // Nodes of one volume that the kernel has not forgotten.
+  std::size_t count_of(const ServedVolume& volume) const;
+
+ private:
+  static constexpr std::size_t kShards = 64;
+
+  struct Key {
+    const ServedVolume* volume;
+    std::string_view inode;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<NodeId, std::unique_ptr<Node>> by_id;
+    std::unordered_map<Key, Node*, KeyHash> by_key;
+    std::uint64_t next = 1;
+  };
+
+  static Key key_of(const ServedVolume& volume, const backends::Inode* inode);
+  std::unique_ptr<Node> take(NodeId id, std::uint64_t count);
+
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace claimfs::fs

@@ -1,0 +1,159 @@
+#include "fs/session.h"
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <spdlog/spdlog.h>
+
+#include "base/fd.h"
+#include "fs/kernel_requests.h"
+#include "fs/waiting_threads.h"
+#include "fs/workers.h"
+
+namespace claimfs::fs {
+
+namespace {
+
+// Linux 6.9's interface; the headers of older distributions do not have it. Source: include/uapi/linux/fuse.h.
+struct BackingMap {
+  std::int32_t fd;
+  std::uint32_t flags;
+  std::uint64_t padding;
+};
+constexpr unsigned long kBackingOpen = _IOW(229, 1, BackingMap);
+constexpr unsigned long kBackingClose = _IOW(229, 2, std::uint32_t);
+
+class KernelDoor final : public PassthroughDoor {
+ public:
+  KernelDoor(int fuse_descriptor, Session::Unprivileged unprivileged)
+      : fuse_(fuse_descriptor), unprivileged_(std::move(unprivileged)) {}
+
+  // The kernel writes with the rights of the thread that opened the door: without CAP_FSETID, so that a write by
+  // somebody else takes set-id bits away (FUSE.md 4).
+  Result<int> admit(int native_descriptor) override {
+    BackingMap map{native_descriptor, 0, 0};
+    int id = -1;
+    int error = 0;
+    const auto ask = [&] {
+      id = ::ioctl(fuse_, kBackingOpen, &map);
+      error = errno;
+    };
+    if (unprivileged_) unprivileged_(ask);
+    else ask();
+    if (id <= 0) return failure(id < 0 ? error : EIO);
+    return id;
+  }
+
+  void dismiss(int backing_id) override {
+    auto id = static_cast<std::uint32_t>(backing_id);
+    ::ioctl(fuse_, kBackingClose, &id);
+  }
+
+ private:
+  int fuse_;
+  Session::Unprivileged unprivileged_;
+};
+
+// What libfuse has to say goes where everything else goes.
+void log_libfuse(fuse_log_level level, const char* format, va_list arguments) {
+  char text[1024];
+  std::vsnprintf(text, sizeof text, format, arguments);
+  std::string_view line(text);
+  while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
+  if (level <= FUSE_LOG_ERR) spdlog::error("libfuse=\"{}\"", line);
+  else if (level == FUSE_LOG_WARNING) spdlog::warn("libfuse=\"{}\"", line);
+  else spdlog::debug("libfuse=\"{}\"", line);
+}
+
+class KernelSession final : public Session {
+ public:
+  KernelSession(std::string mount_point, Filesystem& filesystem)
+      : mount_point_(std::move(mount_point)), filesystem_(filesystem), side_{filesystem} {}
+
+  ~KernelSession() override {
+    filesystem_.set_passthrough_door(nullptr);
+    if (session_) {
+      if (is_mounted_) stop();
+      fuse_session_destroy(session_);
+    }
+  }
+
+  Result<void> open(const MountOptions& options, Unprivileged unprivileged) {
+    if (::access("/dev/fuse", F_OK) != 0)
+      return failure(ENODEV, "/dev/fuse is missing: load the kernel's fuse module, or give the container the device");
+    if (Fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !device) return failure_from_errno("/dev/fuse");
+    fuse_set_log_func(log_libfuse);
+    std::string words = "fsname=" + options.fs_name + ",subtype=claimfs,allow_other,default_permissions";
+    for (const std::string& option : options.options) words += "," + option;
+    const char* arguments[] = {"claimfs", "-o", words.c_str()};
+    fuse_args parsed = FUSE_ARGS_INIT(3, const_cast<char**>(arguments));
+    session_ = fuse_session_new(&parsed, &kernel_requests(), sizeof(fuse_lowlevel_ops), &side_);
+    fuse_opt_free_args(&parsed);
+    if (!session_) return failure(EINVAL, "the mount options \"" + words + "\" are not all known");
+    if (fuse_session_mount(session_, mount_point_.c_str()) != 0)
+      return failure(errno != 0 ? errno : EIO, "cannot mount at " + mount_point_);
+    is_mounted_ = true;
+    ::fcntl(fuse_session_fd(session_), F_SETFD, FD_CLOEXEC);
+    door_ = std::make_unique<KernelDoor>(fuse_session_fd(session_), std::move(unprivileged));
+    workers_ = std::make_unique<Workers>(session_, filesystem_);
+    return {};
+  }
+
+  void start() override {
+    filesystem_.set_passthrough_door(door_.get());
+    workers_->start();
+  }
+
+  bool wait() override { return workers_->wait(); }
+
+  void stop() override {
+    if (!is_mounted_.exchange(false)) return;
+    // The name alone: a look into the mount would wait for ourselves.
+    if (::umount2(mount_point_.c_str(), UMOUNT_NOFOLLOW) != 0 && errno == EBUSY) {
+      spdlog::warn("unmount=lazy mount_point={} reason=\"still in use\"", mount_point_);
+      ::umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+    }
+    workers_->stop();
+  }
+
+  void expire_claim(std::string_view name_space, std::string_view claim) override {
+    const std::string name(claim.empty() ? name_space : claim);
+    NodeId parent = kRootNode;
+    if (!claim.empty()) {
+      const auto directory = Tree::namespace_inode(name_space);
+      parent = filesystem_.nodes().id_of(*filesystem_.nodes().find(kRootNode)->volume, *directory);
+      if (parent == 0) return;  // the kernel knows nothing of it
+    }
+    fuse_lowlevel_notify_expire_entry(session_, parent, name.c_str(), name.size());
+  }
+
+  std::size_t workers() const override { return workers_->count(); }
+
+ private:
+  std::string mount_point_;
+  Filesystem& filesystem_;
+  KernelSide side_;
+  fuse_session* session_ = nullptr;
+  std::atomic<bool> is_mounted_{false};
+  std::unique_ptr<KernelDoor> door_;
+  std::unique_ptr<Workers> workers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::mount(const MountOptions& options, Filesystem& filesystem,
+                                                Unprivileged unprivileged) {
+  WaitingThreads::install_signal();
+  auto session = std::make_unique<KernelSession>(options.mount_point, filesystem);
+  TRY_VOID(session->open(options, std::move(unprivileged)));
+  return session;
+}
+
+}  // namespace claimfs::fs

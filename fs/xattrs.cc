@@ -1,0 +1,118 @@
+#include <cerrno>
+#include <cstdio>
+#include <set>
+
+#include "fs/filesystem.h"
+
+namespace claimfs::fs {
+
+namespace {
+
+// Ours on a claim's root (DESIGN.md 2). They are not listed, so that cp -a and rsync -X do not carry them away.
+constexpr std::string_view kReserved = "user.claimfs.";
+constexpr std::string_view kAccessAcl = "system.posix_acl_access";
+
+bool is_reserved(const Node& node, std::string_view name) {
+  return node.is_volume_root() && name.starts_with(kReserved);
+}
+
+}  // namespace
+
+// Empty when there is no such attribute.
+std::string Filesystem::claim_attribute(Node& node, std::string_view name) {
+  const auto claim = node.volume->claim();
+  const std::string_view word = name.substr(kReserved.size());
+  if (word == "phase") return claim->is_terminating ? "Terminating" : claim->phase;
+  if (word == "volume") return claim->volume_name;
+  if (word == "capacity") return claim->capacity;
+  if (word == "accessModes") return claim->access_modes;
+  if (word == "storageClass") return claim->storage_class;
+  if (word == "reclaimPolicy") return claim->reclaim_policy;
+  if (word == "attachedTo") return node.volume->is_in_use() ? node_name_ : "<none>";
+  if (word == "usedBy") return node.volume->open_handles.load() > 0
+                                   ? std::to_string(node.volume->open_handles.load()) + " open on " + node_name_
+                                   : "<none>";
+  return {};
+}
+
+void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string> answer) {
+  Node* node = nodes_.find(id);
+  if (!node) {
+    answer.fail(ESTALE);
+    return;
+  }
+  const bool is_claim_root = is_reserved(*node, name) && node->volume != tree_volume_;
+  if (is_claim_root && name != "user.claimfs.used") {
+    std::string value = claim_attribute(*node, name);
+    if (value.empty() && name != "user.claimfs.storageClass") answer.fail(ENODATA);
+    else answer.complete(std::move(value));
+    return;
+  }
+  if (const Result<void> ready = node->volume->use(); !ready) {
+    answer.complete(failure(ready.error()));
+    return;
+  }
+  if (is_claim_root) {
+    node->volume->backend().file_system_state(
+        [answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
+          if (!state) return answer.complete(failure(std::move(state).error()));
+          if (!state->used_bytes) return answer.fail(ENODATA);
+          return answer.complete(std::to_string(*state->used_bytes));
+        });
+    return;
+  }
+  node->volume->backend().get_xattr(node->inode(), name, std::move(answer));
+}
+
+void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view name, std::string_view value, int flags,
+                           const std::function<bool(gid_t)>& is_in_group, Answer<void> answer) {
+  Result<Node*> found = node_for_change(id);
+  if (!found) {
+    answer.complete(failure(std::move(found).error()));
+    return;
+  }
+  Node& node = **found;
+  if (is_reserved(node, name)) {
+    answer.fail(EPERM);
+    return;
+  }
+  backends::Backend& backend = node.volume->backend();
+  if (name != kAccessAcl || caller.uid == 0) {
+    backend.set_xattr(caller, node.inode(), name, value, flags, true, std::move(answer));
+    return;
+  }
+  // An ACL set by somebody outside the file's group takes its set-gid bit away.
+  const std::function<bool(gid_t)> asks = is_in_group;
+  backend.get_attributes(node.inode(), nullptr,
+                         [&backend, &node, caller, name = std::string(name), value = std::string(value), flags, asks,
+                          answer = std::move(answer)](Result<Attributes> attributes) mutable {
+                           if (!attributes) return answer.complete(failure(std::move(attributes).error()));
+                           backend.set_xattr(caller, node.inode(), name, value, flags, asks(attributes->gid),
+                                             std::move(answer));
+                           return true;
+                         });
+}
+
+void Filesystem::list_xattrs(NodeId id, Answer<std::string> answer) {
+  Result<Node*> node = node_in_use(id);
+  if (!node) {
+    answer.complete(failure(std::move(node).error()));
+    return;
+  }
+  (*node)->volume->backend().list_xattrs((*node)->inode(), std::move(answer));
+}
+
+void Filesystem::remove_xattr(NodeId id, std::string_view name, Answer<void> answer) {
+  Result<Node*> node = node_for_change(id);
+  if (!node) {
+    answer.complete(failure(std::move(node).error()));
+    return;
+  }
+  if (is_reserved(**node, name)) {
+    answer.fail(EPERM);
+    return;
+  }
+  (*node)->volume->backend().remove_xattr((*node)->inode(), name, std::move(answer));
+}
+
+}  // namespace claimfs::fs
