@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -120,6 +121,15 @@ struct RangeLock {
   std::uint64_t owner = 0;
 };
 
+// Which inodes somebody remembers. A backend asks before a file's last name goes, so that the file stays reachable.
+class RememberedInodes {
+ public:
+  virtual ~RememberedInodes() = default;
+  // Calls `use` with the remembered inode of that key, if there is one; it is not forgotten meanwhile. `use` is short
+  // and takes no lock of its own.
+  virtual void with(std::string_view key, const std::function<void(Inode&)>& use) = 0;
+};
+
 // How the bytes of one volume are fetched. One instance a volume.
 //
 // Every operation is given an answer that it completes exactly once: inline, or later from any thread. Arguments by
@@ -130,6 +140,9 @@ struct RangeLock {
 class Backend {
  public:
   virtual ~Backend() = default;
+
+  // Who remembers this backend's inodes. Set before start(); outlives the backend's last operation.
+  virtual void set_remembered(RememberedInodes* /*remembered*/) {}
 
   // Makes the volume usable: opens its root, does what the source's type asks for. Called once before all others
   // but probe(); may block. The error's context is the text of Kubernetes' FailedMount event.

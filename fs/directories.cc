@@ -63,7 +63,9 @@ class TreeSink final : public backends::DirectorySink {
            std::optional<backends::Entry>) override {
     if (const auto claim = tree_.claim_at(directory_, name)) {
       const Attributes root = claim->root_attributes();
-      return writer_.add(std::string(name), numbers_.number(root.device, root.ino),
+      // One that nobody has looked at yet has no number of its own; readdir(3) skips names with number 0.
+      const std::uint64_t number = root.ino != 0 ? numbers_.number(root.device, root.ino) : ino;
+      return writer_.add(std::string(name), number,
                          static_cast<unsigned char>((root.mode & S_IFMT) >> 12), next, nullptr);
     }
     return writer_.add(std::string(name), numbers_.number(device, ino), type, next, nullptr);

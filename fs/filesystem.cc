@@ -17,6 +17,29 @@ Filesystem::Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects
   (void)tree_volume_->use();  // the tree's own start cannot fail
 }
 
+namespace {
+
+// A volume's backend, asking what the kernel remembers of it.
+class RememberedOfVolume final : public backends::RememberedInodes {
+ public:
+  RememberedOfVolume(NodeTable& nodes, const ServedVolume& volume) : nodes_(nodes), volume_(volume) {}
+  void with(std::string_view key, const std::function<void(backends::Inode&)>& use) override {
+    nodes_.with(volume_, key, use);
+  }
+
+ private:
+  NodeTable& nodes_;
+  const ServedVolume& volume_;
+};
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> Filesystem::show(Tree::Claims claims) {
+  for (const auto& volume : claims)
+    if (!volume->has_remembered()) volume->set_remembered(std::make_unique<RememberedOfVolume>(nodes_, *volume));
+  return tree_.show(std::move(claims));
+}
+
 ServedVolume* Filesystem::volume_of(NodeId node) {
   Node* known = nodes_.find(node);
   return known ? known->volume.get() : nullptr;

@@ -105,6 +105,9 @@ class Filesystem {
 
   void set_passthrough_door(PassthroughDoor* door) { door_ = door; }
 
+  // Makes these claims the tree's. Returns what went, as Tree::show().
+  std::vector<std::pair<std::string, std::string>> show(Tree::Claims claims);
+
   // lookup.cc
   void lookup(NodeId parent, std::string_view name, Answer<EntryReply> answer);
   void forget(NodeId node, std::uint64_t count);

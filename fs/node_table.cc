@@ -83,6 +83,15 @@ NodeId NodeTable::id_of(const ServedVolume& volume, const backends::Inode& inode
   return found == shard.by_key.end() ? 0 : found->second->id;
 }
 
+void NodeTable::with(const ServedVolume& volume, std::string_view inode_key,
+                     const std::function<void(backends::Inode&)>& use) {
+  const Key key{&volume, inode_key};
+  Shard& shard = shards_[KeyHash{}(key) % kShards];
+  std::scoped_lock lock(shard.mutex);
+  const auto found = shard.by_key.find(key);
+  if (found != shard.by_key.end() && found->second->inode_or_root) use(*found->second->inode_or_root);
+}
+
 std::size_t NodeTable::size() const {
   std::size_t total = 0;
   for (const Shard& shard : shards_) {

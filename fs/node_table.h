@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -69,6 +70,9 @@ class NodeTable {
 
   // 0 when the kernel does not know that file.
   NodeId id_of(const ServedVolume& volume, const backends::Inode& inode) const;
+
+  // Calls `use` with the inode of a volume's file, if the kernel knows it, and keeps it known meanwhile.
+  void with(const ServedVolume& volume, std::string_view key, const std::function<void(backends::Inode&)>& use);
 
   std::size_t size() const;
 

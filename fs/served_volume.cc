@@ -78,6 +78,11 @@ Result<void> ServedVolume::start() {
   return {};
 }
 
+void ServedVolume::set_remembered(std::unique_ptr<backends::RememberedInodes> remembered) {
+  remembered_ = std::move(remembered);
+  backend_->set_remembered(remembered_.get());
+}
+
 void ServedVolume::refuse_passthrough(int reason) {
   if (may_pass_through_.exchange(false)) {
     passthrough_refusal_.store(reason);

@@ -71,12 +71,17 @@ class ServedVolume {
   void refuse_passthrough(int reason);
   int passthrough_refusal() const { return passthrough_refusal_.load(std::memory_order_relaxed); }
 
+  // Tells the backend who remembers its inodes. Before use().
+  void set_remembered(std::unique_ptr<backends::RememberedInodes> remembered);
+  bool has_remembered() const { return remembered_ != nullptr; }
+
   std::atomic<std::uint32_t> open_handles{0};
   Gate gate;
 
  private:
   Result<void> start();
 
+  std::unique_ptr<backends::RememberedInodes> remembered_;  // outlives the backend
   std::unique_ptr<backends::Backend> backend_;
   const bool is_tree_;
   ReportFailure report_failure_;

@@ -1,0 +1,84 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "backends/caller_identity.h"
+#include "backends/host_path/backend.h"
+
+namespace claimfs::backends::host_path {
+
+namespace {
+
+timespec to_timespec(const std::optional<AttributeChanges::Time>& time) {
+  if (!time) return {0, UTIME_OMIT};
+  if (time->now) return {0, UTIME_NOW};
+  return time->value;
+}
+
+Result<void> change(int descriptor, const HostFile* file, const AttributeChanges& changes) {
+  const bool is_empty = !changes.mode && !changes.uid && !changes.gid && !changes.size && !changes.atime &&
+                        !changes.mtime;
+  // Ownership first: it takes set-id bits away, which a mode in the same request may set. A request without any change
+  // is a chown(-1, -1), which takes them away too.
+  if (changes.uid || changes.gid || is_empty) {
+    const uid_t uid = changes.uid.value_or(static_cast<uid_t>(-1));
+    const gid_t gid = changes.gid.value_or(static_cast<gid_t>(-1));
+    if (::fchownat(descriptor, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return failure_from_errno();
+  }
+  if (changes.mode && ::chmod(ProcPath(descriptor).text, *changes.mode) != 0) return failure_from_errno();
+  if (changes.size) {
+    const WithoutFsetid unprivileged(changes.kill_set_id);
+    const Result<int> opened = file && file->is_writable() ? file->descriptor() : failure(EBADF);
+    const int result = opened ? ::ftruncate(*opened, *changes.size)
+                              : ::truncate(ProcPath(descriptor).text, *changes.size);
+    if (result != 0) return failure_from_errno();
+  }
+  if (changes.atime || changes.mtime) {
+    const timespec times[2] = {to_timespec(changes.atime), to_timespec(changes.mtime)};
+    if (::utimensat(descriptor, "", times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return failure_from_errno();
+  }
+  return {};
+}
+
+}  // namespace
+
+void HostPathBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answer) {
+  Result<Lease> descriptor = descriptor_of(inode);
+  if (!descriptor) answer.complete(failure(std::move(descriptor).error()));
+  else answer.complete(attributes_at(descriptor->get(), ""));
+}
+
+void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file, const AttributeChanges& changes,
+                                     Answer<Attributes> answer) {
+  Result<Lease> descriptor = descriptor_of(inode);
+  if (!descriptor) {
+    answer.complete(failure(std::move(descriptor).error()));
+    return;
+  }
+  const Result<void> changed = change(descriptor->get(), file ? &host(*file) : nullptr, changes);
+  if (!changed) answer.complete(failure(changed.error()));
+  else answer.complete(attributes_at(descriptor->get(), ""));
+}
+
+void HostPathBackend::file_system_state(Answer<FileSystemState> answer) {
+  struct statvfs found {};
+  if (::fstatvfs(root_.get(), &found) != 0) {
+    answer.complete(failure_from_errno());
+    return;
+  }
+  FileSystemState state;
+  state.block_size = found.f_frsize;
+  state.blocks = found.f_blocks;
+  state.blocks_free = found.f_bfree;
+  state.blocks_available = found.f_bavail;
+  state.files = found.f_files;
+  state.files_free = found.f_ffree;
+  state.name_max = found.f_namemax;
+  if (usage_) state.used_bytes = usage_->bytes();
+  answer.complete(state);
+}
+
+}  // namespace claimfs::backends::host_path

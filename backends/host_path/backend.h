@@ -1,0 +1,160 @@
+#pragma once
+
+#include <fcntl.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "backends/backend.h"
+#include "backends/host_path.h"
+#include "backends/host_path/descriptor_cache.h"
+#include "backends/host_path/inode.h"
+#include "backends/host_path/mounts.h"
+#include "backends/host_path/usage.h"
+#include "base/guarded.h"
+
+namespace claimfs::backends::host_path {
+
+// An open regular file. Opened for reading it has no descriptor before it needs one: the kernel mostly reads the native
+// file itself. Opened for writing it has one at once, for it is fsync's errors that it must hear of.
+class HostFile final : public File {
+ public:
+  HostFile(HostInode& inode, int flags, const Mounts& mounts) : inode_(inode), flags_(flags), mounts_(mounts) {}
+  HostFile(HostInode& inode, int flags, const Mounts& mounts, Fd descriptor)
+      : inode_(inode), flags_(flags), mounts_(mounts), descriptor_(std::move(descriptor)) {
+    ready_.store(descriptor_.get(), std::memory_order_release);
+  }
+
+  int passthrough_descriptor() const override { return descriptor().value_or(-1); }
+  Result<int> descriptor() const;
+  bool is_writable() const { return (flags_ & O_ACCMODE) != O_RDONLY; }
+  HostInode& inode() const { return inode_; }
+
+ private:
+  HostInode& inode_;
+  const int flags_;
+  const Mounts& mounts_;
+  mutable std::mutex opening_;
+  mutable Fd descriptor_;
+  mutable std::atomic<int> ready_{-1};
+};
+
+class HostDirectory final : public File {
+ public:
+  explicit HostDirectory(Fd descriptor) : descriptor_(std::move(descriptor)) {}
+  int descriptor() const { return descriptor_.get(); }
+
+  std::mutex reading;             // one reader at a time moves the position
+  std::uint64_t position = 0;     // where the descriptor stands
+
+ private:
+  Fd descriptor_;
+};
+
+class HostPathBackend final : public Backend {
+ public:
+  explicit HostPathBackend(HostPathOptions options);
+
+  void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
+  Result<void> start() override;
+  Result<Attributes> probe() override;
+  void root(Answer<Entry> answer) override;
+
+  // names.cc
+  void lookup(Inode& parent, std::string_view name, Answer<Entry> answer) override;
+  void read_link(Inode& inode, Answer<std::string> answer) override;
+  void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
+                 Answer<Entry> answer) override;
+  void make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                      Answer<Entry> answer) override;
+  void make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
+                    Answer<Entry> answer) override;
+  void link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) override;
+  void unlink(Inode& parent, std::string_view name, Answer<void> answer) override;
+  void remove_directory(Inode& parent, std::string_view name, Answer<void> answer) override;
+  void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name, unsigned flags,
+              Answer<void> answer) override;
+
+  // attributes.cc
+  void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) override;
+  void set_attributes(const Caller& caller, Inode& inode, File* file, const AttributeChanges& changes,
+                      Answer<Attributes> answer) override;
+  void file_system_state(Answer<FileSystemState> answer) override;
+
+  // files.cc
+  void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) override;
+  void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
+              Answer<Created> answer) override;
+  void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags, Answer<Created> answer) override;
+  void read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) override;
+  void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
+             Answer<std::size_t> answer) override;
+  void flush(File& file, Answer<void> answer) override;
+  void sync(File& file, bool data_only, Answer<void> answer) override;
+  void allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) override;
+  void seek(File& file, off_t offset, int whence, Answer<off_t> answer) override;
+  void copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
+                  Answer<std::size_t> answer) override;
+
+  // directories.cc
+  void open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) override;
+  void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink, Answer<void> answer) override;
+  void sync_directory(File& directory, bool data_only, Answer<void> answer) override;
+
+  // xattrs.cc
+  void get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) override;
+  void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value, int flags,
+                 bool may_keep_set_gid, Answer<void> answer) override;
+  void list_xattrs(Inode& inode, Answer<std::string> answer) override;
+  void remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) override;
+
+  // locks.cc
+  void flock(File& file, int operation, bool wait, Answer<void> answer) override;
+  void test_lock(Inode& inode, const RangeLock& lock, Answer<RangeLock> answer) override;
+  void set_lock(Inode& inode, const RangeLock& lock, bool wait, Answer<void> answer) override;
+  void drop_locks(Inode& inode, std::uint64_t owner, Answer<void> answer) override;
+
+ private:
+  using Lease = DescriptorCache::Lease;
+
+  static HostInode& host(Inode& inode) { return static_cast<HostInode&>(inode); }
+  static HostFile& host(File& file) { return static_cast<HostFile&>(file); }
+
+  // A descriptor of the inode, O_PATH, from the cache.
+  Result<Lease> descriptor_of(Inode& inode);
+  // The inode opened anew with these flags.
+  Result<Fd> reopen(HostInode& inode, int flags);
+  // The entry of a name in a directory, or of an open descriptor itself when the name is empty.
+  Result<Entry> entry_at(int directory_or_file, const char* name);
+  // A name is about to go: what it points to keeps a descriptor when it is remembered and this is its last name.
+  void keep_reachable(int directory, const char* name);
+  template <class Make>
+  void make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer, Make&& make);
+  Result<Fd> open_for_locks(Inode& inode);
+  Result<std::shared_ptr<Fd>> lock_descriptor(Inode& inode, std::uint64_t owner);
+
+  const HostPathOptions options_;
+  DescriptorCache& cache_;
+  RememberedInodes* remembered_ = nullptr;
+  Fd root_;
+  Mounts mounts_;
+  std::unique_ptr<UsageCount> usage_;
+
+  // An open description for each holder of POSIX locks: closing it is letting go of them all.
+  using LockKey = std::pair<std::string, std::uint64_t>;
+  Guarded<std::map<LockKey, std::shared_ptr<Fd>>> lock_descriptors_;
+};
+
+// statx of a name, or of the descriptor itself when the name is empty. Symlinks are not followed.
+Result<Attributes> attributes_at(int directory_or_file, const char* name);
+
+// `/proc/self/fd/N`, for system calls that take a path and no O_PATH descriptor.
+struct ProcPath {
+  explicit ProcPath(int descriptor);
+  char text[32];
+};
+
+}  // namespace claimfs::backends::host_path

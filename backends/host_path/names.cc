@@ -1,0 +1,155 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "backends/caller_identity.h"
+#include "backends/host_path/backend.h"
+
+namespace claimfs::backends::host_path {
+
+namespace {
+
+// A name with its NUL, without an allocation for the usual ones. The native call says what is too long.
+class CName {
+ public:
+  explicit CName(std::string_view name) {
+    if (name.size() < sizeof small_) {
+      name.copy(small_, name.size());
+      small_[name.size()] = '\0';
+      text_ = small_;
+    } else {
+      large_ = name;
+      text_ = large_.c_str();
+    }
+  }
+  CName(const CName&) = delete;
+  const char* get() const { return text_; }
+
+ private:
+  char small_[NAME_MAX + 1];
+  std::string large_;
+  const char* text_;
+};
+
+Result<void> done(int result) {
+  if (result != 0) return failure_from_errno();
+  return {};
+}
+
+}  // namespace
+
+void HostPathBackend::lookup(Inode& parent, std::string_view name, Answer<Entry> answer) {
+  Result<Lease> directory = descriptor_of(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  answer.complete(entry_at(directory->get(), CName(name).get()));
+}
+
+void HostPathBackend::read_link(Inode& inode, Answer<std::string> answer) {
+  Result<Lease> link = descriptor_of(inode);
+  if (!link) {
+    answer.complete(failure(std::move(link).error()));
+    return;
+  }
+  char target[PATH_MAX];
+  const ssize_t length = ::readlinkat(link->get(), "", target, sizeof target);
+  if (length < 0) answer.complete(failure_from_errno());
+  else answer.complete(std::string(target, static_cast<std::size_t>(length)));
+}
+
+// Makes something new in a directory as the caller, and answers with what it became.
+template <class Make>
+void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer,
+                                 Make&& make) {
+  Result<Lease> directory = descriptor_of(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  become(caller);
+  const CName c_name(name);
+  if (make(directory->get(), c_name.get()) != 0) {
+    answer.complete(failure_from_errno());
+    return;
+  }
+  answer.complete(entry_at(directory->get(), c_name.get()));
+}
+
+void HostPathBackend::make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
+                                Answer<Entry> answer) {
+  make_entry(caller, parent, name, std::move(answer),
+             [&](int directory, const char* new_name) { return ::mknodat(directory, new_name, mode, device); });
+}
+
+void HostPathBackend::make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                                     Answer<Entry> answer) {
+  make_entry(caller, parent, name, std::move(answer),
+             [&](int directory, const char* new_name) { return ::mkdirat(directory, new_name, mode); });
+}
+
+void HostPathBackend::make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
+                                   Answer<Entry> answer) {
+  const std::string c_target(target);
+  make_entry(caller, parent, name, std::move(answer), [&](int directory, const char* new_name) {
+    return ::symlinkat(c_target.c_str(), directory, new_name);
+  });
+}
+
+void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) {
+  Result<Lease> file = descriptor_of(inode);
+  Result<Lease> directory = file ? descriptor_of(new_parent) : failure(file.error());
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  const CName c_name(new_name);
+  if (::linkat(file->get(), "", directory->get(), c_name.get(), AT_EMPTY_PATH) != 0) {
+    answer.complete(failure_from_errno());
+    return;
+  }
+  answer.complete(entry_at(directory->get(), c_name.get()));
+}
+
+void HostPathBackend::unlink(Inode& parent, std::string_view name, Answer<void> answer) {
+  Result<Lease> directory = descriptor_of(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  const CName c_name(name);
+  keep_reachable(directory->get(), c_name.get());
+  answer.complete(done(::unlinkat(directory->get(), c_name.get(), 0)));
+}
+
+void HostPathBackend::remove_directory(Inode& parent, std::string_view name, Answer<void> answer) {
+  Result<Lease> directory = descriptor_of(parent);
+  if (!directory) {
+    answer.complete(failure(std::move(directory).error()));
+    return;
+  }
+  const CName c_name(name);
+  keep_reachable(directory->get(), c_name.get());
+  answer.complete(done(::unlinkat(directory->get(), c_name.get(), AT_REMOVEDIR)));
+}
+
+void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
+                             unsigned flags, Answer<void> answer) {
+  Result<Lease> from = descriptor_of(parent);
+  Result<Lease> to = from ? descriptor_of(new_parent) : failure(from.error());
+  if (!to) {
+    answer.complete(failure(std::move(to).error()));
+    return;
+  }
+  const CName c_name(name);
+  const CName c_new_name(new_name);
+  if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0) keep_reachable(to->get(), c_new_name.get());
+  answer.complete(done(::renameat2(from->get(), c_name.get(), to->get(), c_new_name.get(), flags)));
+}
+
+}  // namespace claimfs::backends::host_path

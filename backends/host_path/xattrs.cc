@@ -1,0 +1,80 @@
+#include <linux/limits.h>
+#include <sys/xattr.h>
+
+#include <cerrno>
+
+#include "backends/caller_identity.h"
+#include "backends/host_path/backend.h"
+
+namespace claimfs::backends::host_path {
+
+namespace {
+
+constexpr std::size_t kSmall = 256;
+
+// A call that fills a buffer and says ERANGE when it is too small.
+template <class Call>
+Result<std::string> grown(std::size_t most, Call&& call) {
+  std::string value(kSmall, '\0');
+  ssize_t length = call(value.data(), value.size());
+  if (length < 0 && errno == ERANGE) {
+    value.resize(most);
+    length = call(value.data(), value.size());
+  }
+  if (length < 0) return failure_from_errno();
+  value.resize(static_cast<std::size_t>(length));
+  return value;
+}
+
+}  // namespace
+
+void HostPathBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) {
+  Result<Lease> descriptor = descriptor_of(inode);
+  if (!descriptor) {
+    answer.complete(failure(std::move(descriptor).error()));
+    return;
+  }
+  const ProcPath path(descriptor->get());
+  const std::string c_name(name);
+  answer.complete(grown(XATTR_SIZE_MAX, [&](char* to, std::size_t size) {
+    return ::getxattr(path.text, c_name.c_str(), to, size);
+  }));
+}
+
+void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view name, std::string_view value, int flags,
+                                bool may_keep_set_gid, Answer<void> answer) {
+  Result<Lease> descriptor = descriptor_of(inode);
+  if (!descriptor) {
+    answer.complete(failure(std::move(descriptor).error()));
+    return;
+  }
+  const WithoutFsetid unprivileged(!may_keep_set_gid);
+  const std::string c_name(name);
+  if (::setxattr(ProcPath(descriptor->get()).text, c_name.c_str(), value.data(), value.size(), flags) != 0)
+    answer.complete(failure_from_errno());
+  else answer.complete({});
+}
+
+void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
+  Result<Lease> descriptor = descriptor_of(inode);
+  if (!descriptor) {
+    answer.complete(failure(std::move(descriptor).error()));
+    return;
+  }
+  const ProcPath path(descriptor->get());
+  answer.complete(
+      grown(XATTR_LIST_MAX, [&](char* to, std::size_t size) { return ::listxattr(path.text, to, size); }));
+}
+
+void HostPathBackend::remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) {
+  Result<Lease> descriptor = descriptor_of(inode);
+  if (!descriptor) {
+    answer.complete(failure(std::move(descriptor).error()));
+    return;
+  }
+  const std::string c_name(name);
+  if (::removexattr(ProcPath(descriptor->get()).text, c_name.c_str()) != 0) answer.complete(failure_from_errno());
+  else answer.complete({});
+}
+
+}  // namespace claimfs::backends::host_path
