@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct KindNames {
   std::string_view short_name;   // "pvc"
   std::string_view group;        // "" or "storage.k8s.io"; "storageclass.storage.k8s.io" in messages
   bool namespaced;
+
+  // `name` with the group behind it, as messages say it: "storageclasses.storage.k8s.io", "persistentvolumes".
+  std::string qualified(std::string_view name) const;
 };
 
 const KindNames& names_of(Kind kind);
@@ -33,6 +37,12 @@ std::optional<Kind> kind_from_word(std::string_view word);
 
 // By apiVersion and kind of a document.
 std::optional<Kind> kind_from_document(const Json& document);
+
+// The value at a path of keys; null where any of it is missing or not a map.
+const Json& value_at(const Json& document, std::initializer_list<std::string_view> path);
+// The string there; empty when it is missing or something else.
+std::string text_at(const Json& document, std::initializer_list<std::string_view> path);
+std::string text_at(const Json& document, std::string_view key);
 
 // What names an object. name_space is empty for kinds that have none.
 struct ObjectKey {

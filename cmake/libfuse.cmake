@@ -1,0 +1,25 @@
+# libfuse 3.18.3 or later: the distribution's, or the static one that scripts/bootstrap built (3.18.0 to .2 have
+# crashes, earlier ones lack what the data path needs). Gives claimfs_libfuse and CLAIMFS_LIBFUSE_VERSION.
+set(CLAIMFS_LIBFUSE_LEAST 3.18.3)
+add_library(claimfs_libfuse INTERFACE)
+
+pkg_check_modules(SYSTEM_FUSE QUIET fuse3>=${CLAIMFS_LIBFUSE_LEAST})
+if(SYSTEM_FUSE_FOUND)
+  set(CLAIMFS_LIBFUSE_VERSION "${SYSTEM_FUSE_VERSION}")
+  target_include_directories(claimfs_libfuse SYSTEM INTERFACE ${SYSTEM_FUSE_INCLUDE_DIRS})
+  target_link_libraries(claimfs_libfuse INTERFACE ${SYSTEM_FUSE_LINK_LIBRARIES})
+else()
+  file(GLOB built LIST_DIRECTORIES true "${CLAIMFS_DEPS}/libfuse-*")
+  foreach(prefix IN LISTS built)
+    if(EXISTS "${prefix}/lib/libfuse3.a")
+      set(CLAIMFS_LIBFUSE_PREFIX "${prefix}")
+    endif()
+  endforeach()
+  if(NOT CLAIMFS_LIBFUSE_PREFIX)
+    message(FATAL_ERROR "libfuse >= ${CLAIMFS_LIBFUSE_LEAST} is neither installed nor built: run scripts/bootstrap")
+  endif()
+  string(REGEX REPLACE ".*libfuse-" "" CLAIMFS_LIBFUSE_VERSION "${CLAIMFS_LIBFUSE_PREFIX}")
+  target_include_directories(claimfs_libfuse SYSTEM INTERFACE "${CLAIMFS_LIBFUSE_PREFIX}/include/fuse3")
+  target_link_libraries(claimfs_libfuse INTERFACE "${CLAIMFS_LIBFUSE_PREFIX}/lib/libfuse3.a" uring numa dl
+                        Threads::Threads)
+endif()
