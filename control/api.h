@@ -1,24 +1,23 @@
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control/clock.h"
 #include "store/store.h"
+#include "volumes/field_errors.h"
 #include "volumes/object.h"
+#include "volumes/storage_class.h"
 
 namespace claimfs::control {
-
-// Seconds since 1970, UTC; a value so that tests own the time.
-using Clock = std::function<std::int64_t()>;
-Clock system_clock();
 
 // Why a request was refused, in the words of Kubernetes' API server and kubectl.
 struct Refusal {
   enum class Reason { Invalid, AlreadyExists, NotFound, Conflict, Forbidden, Unreachable };
   Reason reason = Reason::Invalid;
-  std::string message;              // one line: `persistentvolumes "x" already exists`
-  std::vector<std::string> causes;  // Invalid: each error, `spec.accessModes: Required value`
+  std::string message;                      // `persistentvolumes "x" already exists`
+  std::vector<volumes::FieldError> causes;  // Invalid: every error, `spec.accessModes: Required value`
 };
 
 template <class T>
@@ -51,6 +50,11 @@ class Api {
   Answered<volumes::Object> import(const volumes::Object& object);
 
  private:
+  Answered<Applied> store_new(const volumes::Object& desired, bool dry_run);
+  Answered<Applied> replace(const volumes::Object& before, volumes::Object after, bool dry_run);
+  Answered<std::optional<volumes::Object>> find(const volumes::ObjectKey& key);
+  Answered<std::vector<volumes::StorageClass>> classes();
+
   store::Store& store_;
   Clock clock_;
 };

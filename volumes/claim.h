@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "volumes/access_modes.h"
 #include "volumes/label_selector.h"
@@ -26,7 +27,7 @@ struct Claim {
   std::string volume_name;                       // spec.volumeName
   ClaimPhase phase = ClaimPhase::None;
   std::optional<Quantity> status_capacity;       // status.capacity.storage
-  std::optional<AccessModes> status_access_modes;
+  std::vector<std::string> status_access_modes;  // status.accessModes, in the volume's order
 
   static Claim from(const Object& object);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,6 +42,11 @@ struct CsiSource {
 struct OtherSource {
   std::string field;  // its key in spec
 };
+// In the order in which Kubernetes looks at sources (hostPath, nfs, local and csi stand among them).
+inline constexpr std::array<std::string_view, 22> kVolumeSources = {
+    "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs",
+    "iscsi", "cinder", "fc", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk",
+    "scaleIO", "local", "storageos", "csi", "flexVolume"};
 using VolumeSource = std::variant<std::monostate, HostPathSource, LocalSource, NfsSource, CsiSource, OtherSource>;
 
 // spec.claimRef. Empty strings where absent.
@@ -49,6 +55,8 @@ struct ClaimReference {
   std::string name;
   std::string uid;
   std::string resource_version;
+
+  bool operator==(const ClaimReference&) const = default;
 };
 
 // A PersistentVolume, as far as decisions look at it.
@@ -56,6 +64,7 @@ struct Volume {
   Metadata metadata;
   Quantity capacity;
   AccessModes access_modes;
+  std::vector<std::string> access_mode_words;    // as written, which a bound claim's status repeats
   VolumeMode mode = VolumeMode::Filesystem;
   ReclaimPolicy reclaim_policy = ReclaimPolicy::Retain;
   std::string storage_class;                     // effective: the beta annotation wins; "" when none
@@ -67,11 +76,14 @@ struct Volume {
   VolumePhase phase = VolumePhase::None;
   std::string message;                           // status.message
 
+  // Whether claimRef names this claim: an empty uid names whoever has the name. Source: KUBERNETES.md 1.5.
+  bool refers_to(const Metadata& claim) const;
+
   // From a stored document; what is missing or of another type reads as its default (validation is elsewhere).
   static Volume from(const Object& object);
 
-  // `document` with everything that a controller may change (claimRef, annotations, finalizers, capacity, phase,
-  // message) written into it; all else is left as it was.
+  // `document` with everything that a controller may change (claimRef, annotations, finalizers, phase, message) written
+  // into it; all else is left as it was.
   Json written_into(Json document) const;
 };
 

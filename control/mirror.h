@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+
+#include "base/guarded.h"
+#include "base/result.h"
+#include "store/store.h"
+#include "volumes/world.h"
+
+namespace claimfs::control {
+
+// The store's volumes, claims, classes and pods in memory, kept up to date by a watch. Used by one thread, wake() apart.
+class Mirror {
+ public:
+  explicit Mirror(store::Store& store) : store_(store) {}
+
+  // Reads everything and watches from there. Must have succeeded once before anything else.
+  Result<void> relist();
+
+  // Takes over what has changed; waits up to `timeout` for it. True when something here is different now.
+  Result<bool> follow(std::chrono::milliseconds timeout);
+
+  // Ends a wait in follow(). From any thread.
+  void wake();
+
+  const volumes::World& world() const { return world_; }
+  // Null when there is none.
+  const volumes::Object* find(const volumes::ObjectKey& key) const;
+
+  // What its user has just written, or found out, itself.
+  void put(volumes::Object object);
+  void erase(const volumes::ObjectKey& key);
+
+ private:
+  void rebuild_lists(volumes::Kind kind);
+
+  store::Store& store_;
+  Guarded<std::shared_ptr<store::Watch>> watch_;  // the pointer; the watch itself is its user's thread's
+  std::map<volumes::ObjectKey, volumes::Object> objects_;
+  volumes::World world_;
+};
+
+}  // namespace claimfs::control
