@@ -22,7 +22,7 @@ bool is_reserved(const Node& node, std::string_view name) {
 std::string Filesystem::claim_attribute(Node& node, std::string_view name) {
   const auto claim = node.volume->claim();
   const std::string_view word = name.substr(kReserved.size());
-  if (word == "phase") return claim->is_terminating ? "Terminating" : claim->phase;
+  if (word == "phase") return claim->phase;
   if (word == "volume") return claim->volume_name;
   if (word == "capacity") return claim->capacity;
   if (word == "accessModes") return claim->access_modes;

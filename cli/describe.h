@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/store.h"
+#include "volumes/object.h"
+
+namespace claimfs::cli {
+
+// What describe needs beside the object itself.
+struct Surroundings {
+  std::vector<volumes::Object> events;  // all that there are
+  std::vector<volumes::Object> pods;
+  std::int64_t now = 0;
+};
+
+Result<Surroundings> surroundings_of(store::Store& store, std::int64_t now);
+
+// The text of `kubectl describe`. Source: KUBERNETES.md 8.2 to 8.4.
+std::string describe(const volumes::Object& object, const Surroundings& surroundings);
+
+}  // namespace claimfs::cli
