@@ -1,0 +1,170 @@
+#include "store/sqlite_store.h"
+
+#include "base/guarded.h"
+#include "store/connection.h"
+#include "store/schema.h"
+#include "store/sqlite_lease.h"
+#include "store/sqlite_watch.h"
+
+namespace claimfs::store {
+namespace {
+
+using volumes::Kind;
+using volumes::names_of;
+using volumes::Object;
+using volumes::ObjectKey;
+
+std::string describe(const ObjectKey& key) {
+  const volumes::KindNames& names = names_of(key.kind);
+  const std::string name = key.name_space.empty() ? key.name : key.name_space + "/" + key.name;
+  return names.qualified(names.plural) + " \"" + name + "\"";
+}
+
+tl::unexpected<Error> conflict(const ObjectKey& key, Version stored, const std::string& expected) {
+  return failure(EAGAIN, describe(key) + " is at version " + std::to_string(stored) + ", not at '" + expected + "'");
+}
+
+// What has no name cannot be found again.
+Result<void> expect_name(const Object& object) {
+  if (!object.name().empty()) return {};
+  return failure(EINVAL, names_of(object.kind).qualified(names_of(object.kind).plural) + " without metadata.name");
+}
+
+// Whether the object says what is stored, its version aside. As text: as values, 1 and 1.0 are equal.
+Result<bool> is_unchanged(Object object, const StoredObject& stored) {
+  object.document["metadata"]["resourceVersion"] = std::to_string(stored.version);
+  return TRY(text_of(object)) == stored.document;
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(Connection connection, const SqliteOptions& options)
+      : files_(connection.files()),
+        options_(options),
+        connection_(std::make_shared<Guarded<Connection>>(std::in_place, std::move(connection))) {}
+
+  Result<Object> get(const ObjectKey& key) override {
+    return use([&](Connection& connection) -> Result<Object> {
+      const std::optional<StoredObject> stored = TRY(connection.find(key));
+      if (!stored) return failure(ENOENT, describe(key));
+      return parse_object(key.kind, stored->document);
+    });
+  }
+
+  Result<Listing> list(Kind kind) override {
+    return use([&](Connection& connection) {
+      return connection.read([&]() -> Result<Listing> {
+        Listing listing;
+        listing.version = TRY(connection.history().newest(connection.database()));
+        Statement query = TRY(connection.database().query(
+            "SELECT document FROM objects WHERE kind = ? ORDER BY namespace, name", names_of(kind).kind_name));
+        while (TRY(query.step())) listing.objects.push_back(TRY(parse_object(kind, query.text(0))));
+        return listing;
+      });
+    });
+  }
+
+  Result<Object> create(const Object& object, const Lease* lease) override {
+    TRY_VOID(expect_name(object));
+    return write([&](Connection& connection) -> Result<Object> {
+      if (TRY(connection.find(object.key()))) return failure(EEXIST, describe(object.key()));
+      if (!lease) return connection.store(object, std::nullopt);
+      TRY_VOID(connection.expect_session(lease->id()));
+      return connection.store(object, lease->id());
+    });
+  }
+
+  Result<Object> update(const Object& object) override {
+    return write([&](Connection& connection) -> Result<Object> {
+      const ObjectKey key = object.key();
+      const std::optional<StoredObject> stored = TRY(connection.find(key));
+      if (!stored) return failure(ENOENT, describe(key));
+      const std::string expected = object.resource_version();
+      if (expected != std::to_string(stored->version)) return conflict(key, stored->version, expected);
+      if (TRY(is_unchanged(object, *stored))) return object;
+      return connection.store(object, std::nullopt);
+    });
+  }
+
+  Result<Object> put(const Object& object) override {
+    TRY_VOID(expect_name(object));
+    return write([&](Connection& connection) -> Result<Object> {
+      const std::optional<StoredObject> stored = TRY(connection.find(object.key()));
+      if (stored && TRY(is_unchanged(object, *stored))) return parse_object(object.kind, stored->document);
+      return connection.store(object, std::nullopt);
+    });
+  }
+
+  Result<void> remove(const ObjectKey& key, const std::string& resource_version) override {
+    return write([&](Connection& connection) -> Result<void> {
+      const std::optional<StoredObject> stored = TRY(connection.find(key));
+      if (!stored) return failure(ENOENT, describe(key));
+      if (!resource_version.empty() && resource_version != std::to_string(stored->version)) {
+        return conflict(key, stored->version, resource_version);
+      }
+      return connection.remove(key, stored->document);
+    });
+  }
+
+  Result<std::unique_ptr<Watch>> watch(Version from) override {
+    return SqliteWatch::open(files_, from, options_.kept_changes, options_.slow_look);
+  }
+
+  Result<std::unique_ptr<Lease>> grant_lease() override { return SqliteLease::grant(connection_); }
+
+  Result<void> acquire(const std::string& lock_name, const Lease& lease, const std::string& holder) override {
+    return write([&](Connection& connection) -> Result<void> {
+      TRY_VOID(connection.expect_session(lease.id()));
+      Database& database = connection.database();
+      Statement query = TRY(database.query("SELECT session, holder FROM locks WHERE name = ?", lock_name));
+      if (TRY(query.step()) && query.text(0) != lease.id()) {
+        return failure(EBUSY, "'" + lock_name + "' is held by " + query.text(1));
+      }
+      TRY_VOID(database.execute("INSERT OR REPLACE INTO locks (name, session, holder) VALUES (?, ?, ?)", lock_name,
+                                lease.id(), holder));
+      return {};
+    });
+  }
+
+  Result<std::string> holder_of(const std::string& lock_name) override {
+    return use([&](Connection& connection) -> Result<std::string> {
+      Statement query = TRY(connection.database().query("SELECT holder FROM locks WHERE name = ?", lock_name));
+      return TRY(query.step()) ? query.text(0) : std::string();
+    });
+  }
+
+ private:
+  // The connection is the one thing that a thread holds while it waits for the disk: SQLite has one writer anyway.
+  template <class Use>
+  std::invoke_result_t<Use, Connection&> use(Use&& look) {
+    return connection_->with([&](Connection& connection) -> std::invoke_result_t<Use, Connection&> {
+      TRY_VOID(connection.end_dead_sessions());
+      return look(connection);
+    });
+  }
+  template <class Write>
+  std::invoke_result_t<Write, Connection&> write(Write&& change) {
+    return use([&](Connection& connection) { return connection.write([&] { return change(connection); }); });
+  }
+
+  const StateFiles files_;
+  const SqliteOptions options_;
+  const std::shared_ptr<Guarded<Connection>> connection_;  // shared with the leases
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& database_path) {
+  return open_sqlite_store(database_path, {});
+}
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& database_path, const SqliteOptions& options) {
+  const StateFiles files = TRY(create_state_files(database_path));
+  const Fd turn = TRY(lock_for_opening(files));
+  Connection connection = TRY(Connection::open(files, options.kept_changes));
+  TRY_VOID(prepare_schema(connection.database(), files.database));
+  TRY_VOID(connection.remove_stray_session_files());
+  return std::make_unique<SqliteStore>(std::move(connection), options);
+}
+
+}  // namespace claimfs::store
