@@ -18,7 +18,9 @@ timespec to_timespec(const std::optional<AttributeChanges::Time>& time) {
   return time->value;
 }
 
-Result<void> change(int descriptor, const HostFile* file, const AttributeChanges& changes) {
+}  // namespace
+
+Result<void> change_attributes(int descriptor, int writable, const AttributeChanges& changes) {
   const bool is_empty = !changes.mode && !changes.uid && !changes.gid && !changes.size && !changes.atime &&
                         !changes.mtime;
   // Ownership first: it takes set-id bits away, which a mode in the same request may set. A request without any change
@@ -31,9 +33,8 @@ Result<void> change(int descriptor, const HostFile* file, const AttributeChanges
   if (changes.mode && ::chmod(ProcPath(descriptor).text, *changes.mode) != 0) return failure_from_errno();
   if (changes.size) {
     const WithoutFsetid unprivileged(changes.kill_set_id);
-    const Result<int> opened = file && file->is_writable() ? file->descriptor() : failure(EBADF);
-    const int result = opened ? ::ftruncate(*opened, *changes.size)
-                              : ::truncate(ProcPath(descriptor).text, *changes.size);
+    const int result = writable >= 0 ? ::ftruncate(writable, *changes.size)
+                                     : ::truncate(ProcPath(descriptor).text, *changes.size);
     if (result != 0) return failure_from_errno();
   }
   if (changes.atime || changes.mtime) {
@@ -42,8 +43,6 @@ Result<void> change(int descriptor, const HostFile* file, const AttributeChanges
   }
   return {};
 }
-
-}  // namespace
 
 void HostPathBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
@@ -58,7 +57,8 @@ void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file, co
     answer.complete(failure(std::move(descriptor).error()));
     return;
   }
-  const Result<void> changed = change(descriptor->get(), file ? &host(*file) : nullptr, changes);
+  const int writable = file && host(*file).is_writable() ? host(*file).descriptor().value_or(-1) : -1;
+  const Result<void> changed = change_attributes(descriptor->get(), writable, changes);
   if (!changed) answer.complete(failure(changed.error()));
   else answer.complete(attributes_at(descriptor->get(), ""));
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,7 +13,7 @@
 #include "backends/host_path/inode.h"
 #include "backends/host_path/mounts.h"
 #include "backends/host_path/usage.h"
-#include "base/guarded.h"
+#include "backends/native_locks.h"
 
 namespace claimfs::backends::host_path {
 
@@ -133,8 +132,6 @@ class HostPathBackend final : public Backend {
   void keep_reachable(int directory, const char* name);
   template <class Make>
   void make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer, Make&& make);
-  Result<Fd> open_for_locks(Inode& inode);
-  Result<std::shared_ptr<Fd>> lock_descriptor(Inode& inode, std::uint64_t owner);
 
   const HostPathOptions options_;
   DescriptorCache& cache_;
@@ -142,11 +139,11 @@ class HostPathBackend final : public Backend {
   Fd root_;
   Mounts mounts_;
   std::unique_ptr<UsageCount> usage_;
-
-  // An open description for each holder of POSIX locks: closing it is letting go of them all.
-  using LockKey = std::pair<std::string, std::uint64_t>;
-  Guarded<std::map<LockKey, std::shared_ptr<Fd>>> lock_descriptors_;
+  NativeLocks locks_;
 };
+
+// Makes these changes to what an O_PATH descriptor is of; `writable` is an open one of the same file, or -1.
+Result<void> change_attributes(int descriptor, int writable, const AttributeChanges& changes);
 
 // statx of a name, or of the descriptor itself when the name is empty. Symlinks are not followed.
 Result<Attributes> attributes_at(int directory_or_file, const char* name);

@@ -9,6 +9,7 @@
 
 #include "backends/caller_identity.h"
 #include "backends/host_path/backend.h"
+#include "backends/thread_buffer.h"
 
 namespace claimfs::backends::host_path {
 
@@ -18,17 +19,6 @@ namespace {
 // file is open; alignment is not asked of our buffers.
 int own_flags(int flags) {
   return flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_DIRECT | O_ASYNC | O_NOFOLLOW | O_TMPFILE);
-}
-
-// The kernel asks for at most its max_read at once; the buffer grows to that once per thread.
-std::span<std::byte> thread_buffer(std::size_t size) {
-  thread_local std::unique_ptr<std::byte[]> buffer;
-  thread_local std::size_t capacity = 0;
-  if (capacity < size) {
-    buffer = std::make_unique_for_overwrite<std::byte[]>(size);
-    capacity = size;
-  }
-  return {buffer.get(), size};
 }
 
 Result<void> done(int result) {
