@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
+#include "cli/context.h"
+#include "cli/failure.h"
 
 namespace claimfs::cli {
 
@@ -14,8 +15,9 @@ struct MountArguments {
   bool read_only = false;
 };
 
-// `claimfs mount`: returns the exit status. Without `foreground` the calling process returns when the mount answers and
-// leaves a daemon behind; nothing is left mounted when the status is not 0.
-int mount(const config::Config& config, const std::string& config_file, const MountArguments& arguments);
+// `claimfs mount`. Without `foreground` the calling process returns when the mount answers and leaves a daemon behind;
+// nothing is left mounted when the status is not Done. `flags` are read again at SIGHUP; `manifests` go before what the
+// configuration says. Called before the process has threads, a store or a log.
+Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::string>& manifests, MountArguments arguments);
 
 }  // namespace claimfs::cli

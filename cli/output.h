@@ -18,15 +18,15 @@ class OutputFormat {
   static Outcome<OutputFormat> parse(const std::string& text);
 
   // Whether it is a table of kubectl's own columns.
-  bool is_table() const { return type_ == Type::Table || type_ == Type::Wide; }
+  bool is_table() const { return type_ == Type::Columns || type_ == Type::Wide; }
   bool is_wide() const { return type_ == Type::Wide; }
 
   // The text for these objects in any format but a table. `as_list`: a List even if it is one object.
   Outcome<std::string> text(const std::vector<volumes::Object>& objects, bool as_list) const;
 
  private:
-  enum class Type { Table, Wide, Json, Yaml, Name, JsonPath, CustomColumns };
-  Type type_ = Type::Table;
+  enum class Type { Columns, Wide, Json, Yaml, Name, JsonPath, CustomColumns };
+  Type type_ = Type::Columns;
   std::string template_;
 };
 

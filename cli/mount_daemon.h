@@ -1,0 +1,65 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli/failure.h"
+#include "cli/mount.h"
+#include "cli/served_claims.h"
+#include "config/config.h"
+#include "control/api.h"
+#include "control/event_recorder.h"
+#include "fs/filesystem.h"
+#include "fs/session.h"
+#include "store/store.h"
+
+namespace claimfs::cli {
+
+// One mount with everything that keeps it true: store, controller, manifest directories, the tree. Lives in a process that
+// has no other threads when it is made.
+class MountDaemon {
+ public:
+  // `reread` yields the configuration again, at SIGHUP, with what was said on the command line laid over it.
+  using Reread = std::function<Outcome<config::Config>()>;
+  MountDaemon(config::Config config, MountArguments arguments, Reread reread);
+  ~MountDaemon();
+
+  // Opens the store, binds what can be bound, mounts, and has had an answer from the mount. On failure nothing is mounted.
+  Outcome<void> start();
+
+  // Serves until the mount is gone: by umount, SIGTERM or SIGINT. False when threads hang in dead storage: then the
+  // process should end without destroying anything.
+  bool serve();
+
+ private:
+  Outcome<void> claim_mount_point();
+  Outcome<void> open_filesystem();
+  void show(const std::vector<control::BoundClaim>& bound);
+  void start_manifests(const std::vector<std::string>& directories);
+  void read_signals(const std::stop_token& stop);
+  void reload();
+  Result<void> delete_claim(const fs::ServedClaim& claim);
+
+  config::Config config_;
+  MountArguments arguments_;
+  Reread reread_;
+
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::Lease> lease_;  // holds the mount point's name
+  std::unique_ptr<control::Api> api_;
+  std::unique_ptr<control::EventRecorder> events_;
+  std::unique_ptr<ServedClaims> served_;
+  std::unique_ptr<fs::Filesystem> filesystem_;
+  std::unique_ptr<fs::Session> session_;
+
+  // Last: they use all of the above, and are joined first.
+  std::jthread signals_;
+  std::jthread controller_;
+  std::jthread manifests_;
+  std::jthread claims_;
+};
+
+}  // namespace claimfs::cli

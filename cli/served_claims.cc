@@ -1,0 +1,85 @@
+#include "cli/served_claims.h"
+
+#include <spdlog/spdlog.h>
+
+#include "backends/make_backend.h"
+#include "volumes/access_rules.h"
+
+namespace claimfs::cli {
+namespace {
+
+using control::BoundClaim;
+
+fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
+  const auto& [claim, volume] = bound;
+  const auto capacity = claim.status_capacity.value_or(volume.capacity);
+  return {.name_space = claim.metadata.name_space,
+          .name = claim.metadata.name,
+          .uid = claim.metadata.uid,
+          .volume_name = volume.metadata.name,
+          .phase = std::string(to_string(claim.phase)),
+          .access_modes = claim.access_modes.canonical(),
+          .storage_class = claim.storage_class.value_or(""),
+          .reclaim_policy = std::string(to_string(volume.reclaim_policy)),
+          .capacity = capacity.text(),
+          .capacity_bytes = static_cast<std::uint64_t>(volumes::capacity_bytes(claim, volume)),
+          .is_block = claim.mode == volumes::VolumeMode::Block,
+          .is_read_only = is_read_only || volumes::is_read_only(claim, volume),
+          .is_terminating = claim.metadata.is_deleting()};
+}
+
+}  // namespace
+
+ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
+                           control::EventRecorder& events)
+    : node_(std::move(node)),
+      node_labels_(node_labels.begin(), node_labels.end()),
+      is_read_only_(is_read_only),
+      events_(events) {}
+
+std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound, fs::ServedClaim claim) const {
+  const auto report = [&events = events_](const fs::ServedClaim& failed, const std::string& why) {
+    const std::string message = why.starts_with("MountVolume.")
+                                    ? why
+                                    : "MountVolume.SetUp failed for volume \"" + failed.volume_name + "\" : " + why;
+    spdlog::warn("mount=failed claim={}/{} volume={} reason=\"{}\"", failed.name_space, failed.name, failed.volume_name, message);
+    events.record({.about = {volumes::Kind::PersistentVolumeClaim, failed.name_space, failed.name},
+                   .uid = failed.uid,
+                   .type = volumes::Notice::Type::Warning,
+                   .reason = "FailedMount",
+                   .message = message});
+  };
+  auto backend = backends::make_backend(bound.volume, claim.capacity_bytes,
+                                        volumes::cannot_mount(bound.volume, node_, node_labels_));
+  auto volume = std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report);
+  volume->look_at_root();
+  return volume;
+}
+
+fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
+  decltype(served_) next;
+  fs::Tree::Claims claims;
+  for (const BoundClaim& each : bound) {
+    const std::pair key(each.claim.metadata.uid, each.volume.metadata.uid);
+    fs::ServedClaim claim = described(each, is_read_only_);
+    std::shared_ptr<fs::ServedVolume> volume;
+    if (const auto known = served_.find(key); known != served_.end()) {
+      volume = known->second;
+      volume->update(std::move(claim));
+    } else {
+      spdlog::info("claim=shown claim={}/{} volume={}", claim.name_space, claim.name, claim.volume_name);
+      volume = make(each, std::move(claim));
+    }
+    next.emplace(key, volume);
+    claims.push_back(std::move(volume));
+  }
+  for (const auto& [key, volume] : served_) {
+    if (next.contains(key)) continue;
+    const auto claim = volume->claim();
+    spdlog::info("claim=gone claim={}/{} volume={}", claim->name_space, claim->name, claim->volume_name);
+  }
+  served_ = std::move(next);
+  return claims;
+}
+
+}  // namespace claimfs::cli

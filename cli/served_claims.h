@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "control/bound_claims.h"
+#include "control/event_recorder.h"
+#include "fs/tree.h"
+
+namespace claimfs::cli {
+
+// The volumes that a mount serves, made from the claims that are bound. A claim that stays keeps its volume, whatever else
+// of it changes. Used by one thread at a time.
+class ServedClaims {
+ public:
+  ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
+               control::EventRecorder& events);
+
+  // The tree's new content; remembers it. New volumes have had a look at their root.
+  fs::Tree::Claims update(const std::vector<control::BoundClaim>& bound);
+
+ private:
+  std::shared_ptr<fs::ServedVolume> make(const control::BoundClaim& bound, fs::ServedClaim claim) const;
+
+  std::string node_;
+  volumes::StringMap node_labels_;
+  bool is_read_only_;
+  control::EventRecorder& events_;
+  // By the uids of claim and volume: a name may come back as something else.
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<fs::ServedVolume>> served_;
+};
+
+}  // namespace claimfs::cli

@@ -1,0 +1,118 @@
+#include "cli/state_page.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sstream>
+
+#include "cli/columns.h"
+#include "cli/describe.h"
+#include "cli/version.h"
+#include "control/clock.h"
+
+namespace claimfs::cli {
+namespace {
+
+using volumes::Kind;
+using volumes::Object;
+
+constexpr std::string_view kPassthroughOn = "passthrough";
+
+std::string volume_lines(fs::Filesystem& filesystem) {
+  Table table = {{"CLAIM", "VOLUME", "ACCESS", "BACKEND", "DATA PATH", "OPEN"}};
+  for (const auto& volume : filesystem.tree().claims()) {
+    const auto claim = volume->claim();
+    const int refusal = volume->passthrough_refusal();
+    table.push_back({claim->name_space + "/" + claim->name, claim->volume_name,
+                     claim->is_read_only ? "read-only" : "read-write", volume->is_in_use() ? "up" : "idle",
+                     refusal == 0 ? std::string(kPassthroughOn) : "copy (" + Error(refusal).message() + ")",
+                     std::to_string(volume->open_handles.load())});
+  }
+  return table.size() > 1 ? table_text(table) : "";
+}
+
+std::string status_text(store::Store& store, const MountFacts& facts, fs::Filesystem* filesystem) {
+  std::string text = "mount point: " + facts.mount_point + "\nnode: " + facts.node + "\nstore: " + facts.store + "\n";
+  const auto counts = count_objects(store);
+  text += counts ? counts_text(*counts) : "store error: " + counts.error().message() + "\n";
+  text += "capacity enforcement: none (not in this version)\n";
+  if (!filesystem) return text;
+  text += "cached inodes: " + std::to_string(filesystem->nodes().size()) +
+          "\nopen handles: " + std::to_string(filesystem->open_handles()) + "\n";
+  const std::string lines = volume_lines(*filesystem);
+  return lines.empty() ? text : text + "\n" + lines;
+}
+
+std::string metrics_text(store::Store& store, fs::Filesystem* filesystem) {
+  std::ostringstream text;
+  const auto gauge = [&text](const char* name, const char* help) {
+    text << "# HELP " << name << " " << help << "\n# TYPE " << name << " gauge\n";
+  };
+  if (const auto counts = count_objects(store)) {
+    gauge("claimfs_persistentvolumes", "PersistentVolumes in the store.");
+    for (const auto& [phase, count] : counts->volumes) text << "claimfs_persistentvolumes{phase=\"" << phase << "\"} " << count << "\n";
+    gauge("claimfs_persistentvolumeclaims", "PersistentVolumeClaims in the store.");
+    for (const auto& [phase, count] : counts->claims) text << "claimfs_persistentvolumeclaims{phase=\"" << phase << "\"} " << count << "\n";
+  }
+  if (!filesystem) return text.str();
+  gauge("claimfs_inodes", "Inodes that the kernel remembers of this mount.");
+  text << "claimfs_inodes " << filesystem->nodes().size() << "\n";
+  gauge("claimfs_open_handles", "Files and directories that are open in this mount.");
+  text << "claimfs_open_handles " << filesystem->open_handles() << "\n";
+  return text.str();
+}
+
+std::string events_text(store::Store& store) {
+  auto listing = store.list(Kind::Event);
+  if (!listing) return listing.error().message() + "\n";
+  std::ranges::stable_sort(listing->objects, {}, [](const Object& event) { return last_seen(event.document); });
+  return table_text(table_of(Kind::Event, listing->objects, {.with_namespace = true}, control::system_clock()()));
+}
+
+}  // namespace
+
+Result<ObjectCounts> count_objects(store::Store& store) {
+  ObjectCounts counts;
+  const auto phase_of = [](const Object& object) { return volumes::text_at(object.document, {"status", "phase"}); };
+  for (const Object& object : TRY(store.list(Kind::PersistentVolume)).objects) ++counts.volumes[phase_of(object)];
+  for (const Object& object : TRY(store.list(Kind::PersistentVolumeClaim)).objects) ++counts.claims[phase_of(object)];
+  counts.classes = static_cast<int>(TRY(store.list(Kind::StorageClass)).objects.size());
+  counts.pods = static_cast<int>(TRY(store.list(Kind::Pod)).objects.size());
+  counts.attachments = static_cast<int>(TRY(store.list(Kind::Attachment)).objects.size());
+  return counts;
+}
+
+std::string counts_text(const ObjectCounts& counts) {
+  const auto by_phase = [](const std::map<std::string, int>& phases) {
+    std::string text;
+    int sum = 0;
+    for (const auto& [phase, count] : phases) {
+      text += (text.empty() ? " (" : ", ") + std::to_string(count) + " " + phase;
+      sum += count;
+    }
+    return std::to_string(sum) + text + (text.empty() ? "" : ")");
+  };
+  return "volumes: " + by_phase(counts.volumes) + "\nclaims: " + by_phase(counts.claims) +
+         "\nstorage classes: " + std::to_string(counts.classes) + "\npods: " + std::to_string(counts.pods) +
+         "\nattachments: " + std::to_string(counts.attachments) + "\n";
+}
+
+fs::StateTexts state_texts(store::Store& store, MountFacts facts, std::function<fs::Filesystem*()> filesystem) {
+  return {.version = version_text,
+          .status = [&store, facts, filesystem] { return status_text(store, facts, filesystem()); },
+          .events = [&store] { return events_text(store); },
+          .metrics = [&store, filesystem] { return metrics_text(store, filesystem()); },
+          .claims =
+              [&store] {
+                std::vector<std::pair<std::string, std::string>> names;
+                if (const auto listing = store.list(Kind::PersistentVolumeClaim)) {
+                  for (const Object& claim : listing->objects) names.emplace_back(claim.name_space(), claim.name());
+                }
+                return names;
+              },
+          .claim = [&store](const std::string& name_space, const std::string& claim) -> Result<std::string> {
+            const Object object = TRY(store.get({Kind::PersistentVolumeClaim, name_space, claim}));
+            return describe(object, TRY(surroundings_of(store, control::system_clock()())));
+          }};
+}
+
+}  // namespace claimfs::cli

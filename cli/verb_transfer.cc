@@ -1,0 +1,47 @@
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include "cli/columns.h"
+#include "cli/manifest_files.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+namespace claimfs::cli {
+
+using volumes::Kind;
+
+Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::string>& files) {
+  auto written = read_files(files, "default");
+  if (!written) return tl::unexpected(written.error());
+  for (const std::string& complaint : written->complaints) std::fprintf(stderr, "%s\n", complaint.c_str());
+  if (!written->complaints.empty()) return ExitStatus::InvalidManifest;
+  for (const WrittenObject& each : written->objects) {
+    const auto imported = context.api->import(each.object);
+    if (!imported) {
+      const bool is_invalid = imported.error().reason == control::Refusal::Reason::Invalid;
+      return fail(is_invalid ? ExitStatus::InvalidManifest : failure_of(imported.error()).status,
+                  refusal_text(imported.error(), each.manifest));
+    }
+    std::printf("%s imported\n", qualified_name(*imported).c_str());
+  }
+  return ExitStatus::Done;
+}
+
+Outcome<ExitStatus> export_objects(Context& context) {
+  std::vector<volumes::Object> objects;
+  for (Kind kind : {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Pod, Kind::Event}) {
+    auto listing = context.store->list(kind);
+    if (!listing) return tl::unexpected(failure_of(listing.error()));
+    std::ranges::move(listing->objects, std::back_inserter(objects));
+  }
+  // Attachments say who uses what now: they are no part of a backup.
+  const auto yaml = OutputFormat::parse("yaml").value().text(objects, /*as_list=*/true);
+  if (!yaml) return tl::unexpected(yaml.error());
+  std::cout << *yaml << std::flush;
+  if (!std::cout) return fail(ExitStatus::Failed, "the export could not be written completely");
+  return ExitStatus::Done;
+}
+
+}  // namespace claimfs::cli

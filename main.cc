@@ -1,0 +1,3 @@
+#include "cli/command_line.h"
+
+int main(int count, char** words) { return claimfs::cli::run(count, words); }
