@@ -20,8 +20,6 @@ constexpr int kMaxExponent = 999;
 constexpr std::array<std::string_view, 10> kDecimalSuffixes = {"n", "u", "m", "", "k", "M", "G", "T", "P", "E"};
 constexpr std::array<std::string_view, 7> kBinarySuffixes = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 void strip_leading_zeros(std::string& digits) { digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size())); }
 
 void multiply(std::string& digits, unsigned factor) {
