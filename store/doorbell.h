@@ -22,13 +22,13 @@ class DoorbellListener {
   static Result<std::unique_ptr<DoorbellListener>> open(const StateFiles& files);
 
   enum class Heard { Ring, Wake, Nothing };
-  // Waits at most this long. A ring or wake() since the last wait counts; several are one.
+  // Waits at most this long. A ring or wake() since the last wait counts; several are one. A Ring may be for nothing.
   Heard wait(std::chrono::milliseconds timeout);
   void wake();
 
  private:
   DoorbellListener(const StateFiles& files, Fd waker) : files_(files), waker_(std::move(waker)) {}
-  void listen();
+  bool listen();
   void drain();
 
   const StateFiles files_;

@@ -143,7 +143,7 @@ Result<Database> Database::open(const std::string& path) {
   {
     Statement mode = TRY(database.query("PRAGMA journal_mode = WAL"));
     if (!TRY(mode.step()) || mode.text(0) != "wal") {
-      return failure(ENOTSUP, "store '" + path + "' cannot keep a write-ahead log: its directory must be on a local disk");
+      return failure(ENOTSUP, "store '" + path + "' needs a local disk: no write-ahead log can be kept here");
     }
   }
   TRY_VOID(database.execute_script("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF"));
