@@ -59,7 +59,8 @@ void HostPathBackend::read_link(Inode& inode, Answer<std::string> answer) {
   }
   char target[PATH_MAX];
   const ssize_t length = ::readlinkat(link->get(), "", target, sizeof target);
-  if (length < 0) answer.complete(failure_from_errno());
+  // readlinkat says ENOENT of a descriptor that is no symlink.
+  if (length < 0) answer.fail(errno == ENOENT ? EINVAL : errno);
   else answer.complete(std::string(target, static_cast<std::size_t>(length)));
 }
 
