@@ -80,12 +80,12 @@ struct AttributeChanges {
     bool now = false;
     timespec value{};
   };
-  std::optional<mode_t> mode;
-  std::optional<uid_t> uid;
-  std::optional<gid_t> gid;
-  std::optional<off_t> size;
-  std::optional<Time> atime;
-  std::optional<Time> mtime;
+  std::optional<mode_t> mode{};
+  std::optional<uid_t> uid{};
+  std::optional<gid_t> gid{};
+  std::optional<off_t> size{};
+  std::optional<Time> atime{};
+  std::optional<Time> mtime{};
   bool kill_set_id = false;  // drop set-uid, set-gid and capabilities as a write by an unprivileged caller does
 };
 

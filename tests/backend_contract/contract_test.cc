@@ -1,0 +1,67 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "backends/caller_identity.h"
+#include "backends/host_path.h"
+#include "tests/backend_contract/contract.h"
+#include "tests/backend_contract/memory_backend.h"
+#include "tests/unit/catch.h"
+
+namespace claimfs::tests {
+
+namespace {
+
+// A directory that goes with its test.
+struct TemporaryDirectory {
+  TemporaryDirectory() { REQUIRE(::mkdtemp(path.data())); }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
+  std::string path = "/var/tmp/claimfs-contract-XXXXXX";
+};
+
+// Each conformance on a volume of its own.
+void conform(const std::function<void(const Conformance&)>& on_new_volume) {
+  for (const auto part : {conformances_of_names(), conformances_of_files(), conformances_of_attributes(),
+                          conformances_of_locks()}) {
+    for (const Conformance& conformance : part) {
+      DYNAMIC_SECTION(conformance.name) { on_new_volume(conformance); }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the backend contract holds in memory", "[contract]") {
+  conform([](const Conformance& conformance) {
+    {
+      Volume volume(std::make_unique<MemoryBackend>(), {});
+      conformance.holds(volume);
+    }
+    CHECK(MemoryBackend::living_nodes() == 0);
+    CHECK(MemoryBackend::living_files() == 0);
+  });
+}
+
+TEST_CASE("the backend contract holds in memory, answered later", "[contract]") {
+  conform([](const Conformance& conformance) {
+    auto memory = std::make_unique<MemoryBackend>();
+    memory->answer_later();
+    Volume volume(std::move(memory), {});
+    conformance.holds(volume);
+  });
+}
+
+TEST_CASE("the backend contract holds on a host directory", "[contract]") {
+  prepare_process_for_callers();
+  Features features;
+  features.gives_ownership = ::geteuid() == 0;
+  conform([&](const Conformance& conformance) {
+    const TemporaryDirectory directory;
+    Volume volume(make_host_path_backend({.path = directory.path, .type = "Directory", .is_local = false}), features);
+    conformance.holds(volume);
+  });
+}
+
+}  // namespace claimfs::tests
