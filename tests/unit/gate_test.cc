@@ -1,0 +1,67 @@
+#include "fs/gate.h"
+
+#include <cstring>
+#include <vector>
+
+#include "tests/unit/catch.h"
+
+namespace claimfs::fs {
+
+namespace {
+
+RawRequest request(int number) {
+  RawRequest raw;
+  raw.memory.reset(static_cast<char*>(std::malloc(sizeof number)));
+  std::memcpy(raw.memory.get(), &number, sizeof number);
+  raw.size = sizeof number;
+  return raw;
+}
+
+int number_of(const RawRequest& raw) {
+  int number = 0;
+  std::memcpy(&number, raw.memory.get(), sizeof number);
+  return number;
+}
+
+}  // namespace
+
+TEST_CASE("a gate lets its width in and queues the rest in order", "[gate]") {
+  Gate gate;
+  for (std::size_t inside = 0; inside < Gate::kWidth; ++inside) {
+    RawRequest raw = request(-1);
+    CHECK(gate.enter(raw) == Gate::Entered::Inside);
+    CHECK(raw.memory);  // the caller's to serve
+  }
+  for (int number = 0; number < 5; ++number) {
+    RawRequest raw = request(number);
+    CHECK(gate.enter(raw) == Gate::Entered::Queued);
+    CHECK_FALSE(raw.memory);
+  }
+  for (int number = 0; number < 5; ++number) {
+    const auto next = gate.leave();
+    REQUIRE(next);
+    CHECK(number_of(*next) == number);
+  }
+  // Who took one along is still inside.
+  RawRequest raw = request(9);
+  CHECK(gate.enter(raw) == Gate::Entered::Queued);
+  CHECK(gate.leave());
+  for (std::size_t inside = 0; inside < Gate::kWidth; ++inside) CHECK_FALSE(gate.leave());
+  RawRequest again = request(10);
+  CHECK(gate.enter(again) == Gate::Entered::Inside);
+}
+
+TEST_CASE("a gate's queue is bounded, and what waits in it is freed", "[gate]") {
+  Gate gate;
+  for (std::size_t entered = 0; entered < Gate::kWidth + Gate::kQueue; ++entered) {
+    RawRequest raw = request(0);
+    REQUIRE(gate.enter(raw) != Gate::Entered::Refused);
+  }
+  RawRequest raw = request(1);
+  CHECK(gate.enter(raw) == Gate::Entered::Refused);
+  CHECK(raw.memory);
+  CHECK(gate.leave());
+  CHECK(gate.enter(raw) == Gate::Entered::Queued);
+}
+
+}  // namespace claimfs::fs
