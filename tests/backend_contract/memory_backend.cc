@@ -260,12 +260,21 @@ void MemoryBackend::answer_queued() {
   while (true) {
     later_changed_.wait(lock, [this] { return is_closing_ || !later_.empty(); });
     if (later_.empty()) return;
-    const std::function<void()> next = std::move(later_.front());
+    std::function<void()> next = std::move(later_.front());
     later_.pop_front();
+    is_answering_ = true;
     lock.unlock();
     next();
+    next = nullptr;
     lock.lock();
+    is_answering_ = false;
+    later_changed_.notify_all();
   }
+}
+
+void MemoryBackend::settle() {
+  std::unique_lock lock(later_mutex_);
+  later_changed_.wait(lock, [this] { return later_.empty() && !is_answering_; });
 }
 
 // Counts; the failing arm when it is this one's turn to fail. Under mutex_.

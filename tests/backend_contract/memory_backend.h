@@ -35,6 +35,8 @@ class MemoryBackend final : public Backend {
 
   // Answers come from another thread, after the call has returned.
   void answer_later();
+  // Waits until no answer is on its way, and none is being given.
+  void settle();
 
   // Files and directories of the volume that still exist: those with a name, and those that somebody holds.
   static int living_nodes() { return living_nodes_.load(); }
@@ -121,6 +123,7 @@ class MemoryBackend final : public Backend {
   std::mutex later_mutex_;
   std::condition_variable later_changed_;
   std::deque<std::function<void()>> later_;  // guarded by later_mutex_
+  bool is_answering_ = false;                // guarded by later_mutex_
   bool is_closing_ = false;                  // guarded by later_mutex_
   std::thread answering_;
 
