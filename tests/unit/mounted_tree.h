@@ -52,6 +52,8 @@ class MountedTree {
   explicit MountedTree(Effects effects = {})
       : filesystem(make_tree(), *InodeNumbers::load(""), std::move(effects), "node-a") {}
 
+  ~MountedTree() { forget_all(); }
+
   static ServedClaim claim(const std::string& name) {
     ServedClaim made;
     made.name_space = "ns";
