@@ -124,12 +124,13 @@ Result<void> BlockBackend::start() {
   // Said before anything is made for the type's sake.
   if (type == "Directory" || type == "DirectoryOrCreate")
     return failure(0, "volumeMode Block needs a file or a block device: hostPath.type is " + type);
-  struct stat found {};
-  if (type.empty() && path.starts_with('/') && ::stat(path.c_str(), &found) != 0 && errno == ENOENT)
+  if (const Result<void> prepared = prepare_host_path(path, type); !prepared) {
+    if (prepared.error().code != ENOENT || !type.empty()) return prepared;
     return failure(ENOENT, options_.is_local ? "local path " + path
                                              : "hostPath " + path +
                                                    ": create the file, or set hostPath.type to FileOrCreate");
-  TRY_VOID(prepare_host_path(path, type));
+  }
+  struct stat found {};
   Fd source(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!source || ::fstat(source.get(), &found) != 0) return failure_from_errno("hostPath " + path);
   if (!S_ISREG(found.st_mode) && !S_ISBLK(found.st_mode))
