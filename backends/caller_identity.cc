@@ -21,9 +21,11 @@ struct Capabilities {
   bool is_effective(int capability) const { return (data[capability >> 5].effective & bit(capability)) != 0; }
 };
 
+// A thread begins with the identity of the one that started it, which may have been somebody's. An id that nobody can
+// have changes nothing and is answered with the current one.
 struct ThreadIdentity {
-  uid_t uid = ::geteuid();
-  gid_t gid = ::getegid();
+  uid_t uid = static_cast<uid_t>(::syscall(SYS_setfsuid, -1));
+  gid_t gid = static_cast<gid_t>(::syscall(SYS_setfsgid, -1));
   mode_t umask = 0;
   bool has_own_umask = false;
 };
