@@ -71,7 +71,8 @@ Outcome<void> MountDaemon::claim_mount_point() {
 }
 
 Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
-  for (const auto& object : TRY(store_->list(volumes::Kind::Pod)).objects) {
+  const store::Listing pods = TRY(store_->list(volumes::Kind::Pod));
+  for (const auto& object : pods.objects) {
     if (volumes::Pod::from(object).protects(claim.name_space, claim.name)) return failure(EBUSY);
   }
   const auto removed = api_->remove({volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name});

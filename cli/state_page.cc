@@ -73,8 +73,10 @@ std::string events_text(store::Store& store) {
 Result<ObjectCounts> count_objects(store::Store& store) {
   ObjectCounts counts;
   const auto phase_of = [](const Object& object) { return volumes::text_at(object.document, {"status", "phase"}); };
-  for (const Object& object : TRY(store.list(Kind::PersistentVolume)).objects) ++counts.volumes[phase_of(object)];
-  for (const Object& object : TRY(store.list(Kind::PersistentVolumeClaim)).objects) ++counts.claims[phase_of(object)];
+  const store::Listing volumes = TRY(store.list(Kind::PersistentVolume));
+  for (const Object& object : volumes.objects) ++counts.volumes[phase_of(object)];
+  const store::Listing claims = TRY(store.list(Kind::PersistentVolumeClaim));
+  for (const Object& object : claims.objects) ++counts.claims[phase_of(object)];
   counts.classes = static_cast<int>(TRY(store.list(Kind::StorageClass)).objects.size());
   counts.pods = static_cast<int>(TRY(store.list(Kind::Pod)).objects.size());
   counts.attachments = static_cast<int>(TRY(store.list(Kind::Attachment)).objects.size());

@@ -1,0 +1,153 @@
+// What a real Kubernetes did in random histories, step by step, beside what our API and controller do with the same.
+
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/unit/catch.h"
+#include "control/api.h"
+#include "control/controller.h"
+#include "tests/unit/store_fixture.h"
+#include "volumes/claim.h"
+#include "volumes/volume.h"
+
+namespace claimfs {
+namespace {
+
+using volumes::Json;
+using volumes::Kind;
+using volumes::Object;
+
+class Replay {
+ public:
+  bool perform(const Json& op) {
+    if (op["op"] == "create") {
+      Object object{*volumes::kind_from_document(op["obj"]), op["obj"]};
+      const auto created = api_.create(object);
+      if (created && object.kind == Kind::PersistentVolumeClaim) {
+        const int generation = ++generations_[object.name()];
+        uids_[created->object.uid()] = object.name() + "#" + std::to_string(generation);
+      }
+      return created.has_value();
+    }
+    const Kind kind = *volumes::kind_from_word(op["kind"].get<std::string>());
+    const volumes::ObjectKey key{kind, volumes::names_of(kind).namespaced ? "default" : "", op["name"]};
+    return op["op"] == "delete" ? api_.remove(key).has_value() : api_.patch(key, op["patch"]).has_value();
+  }
+
+  Json state() {
+    REQUIRE(control::Controller(*store_, clock_).settle().has_value());
+    Json state = {{"pv", Json::object()}, {"pvc", Json::object()}};
+    for (const Object& object : list(Kind::PersistentVolume)) {
+      const auto volume = volumes::Volume::from(object);
+      Json claim;
+      if (volume.claim_ref) {
+        const std::string& uid = volume.claim_ref->uid;
+        claim = {{"name", volume.claim_ref->name}, {"uid", uid.empty() ? Json() : uids_.contains(uid) ? Json(uids_[uid]) : Json("foreign")}};
+      }
+      state["pv"][object.name()] = common(object, volume.metadata);
+      state["pv"][object.name()].update({{"claim", claim},
+                                         {"capacity", volume.capacity.text()},
+                                         {"policy", std::string(to_string(volume.reclaim_policy))},
+                                         {"message", volume.message}});
+    }
+    for (const Object& object : list(Kind::PersistentVolumeClaim)) {
+      const auto claim = volumes::Claim::from(object);
+      state["pvc"][object.name()] = common(object, claim.metadata);
+      state["pvc"][object.name()].update(
+          {{"volume", claim.volume_name},
+           {"capacity", claim.status_capacity ? Json(claim.status_capacity->text()) : Json()},
+           {"modes", claim.status_access_modes.empty() ? Json() : Json(claim.status_access_modes)}});
+    }
+    return state;
+  }
+
+  std::set<std::string> events() {
+    std::set<std::string> lines;
+    for (const Object& event : list(Kind::Event)) {
+      const auto text = [&event](const char* key) { return volumes::text_at(event.document, key); };
+      lines.insert(volumes::text_at(event.document, {"involvedObject", "name"}) + " " + text("type") + " " + text("reason") +
+                   ": " + text("message"));
+    }
+    return lines;
+  }
+
+ private:
+  std::vector<Object> list(Kind kind) {
+    auto listing = store_->list(kind);
+    REQUIRE(listing.has_value());
+    return std::move(listing->objects);
+  }
+
+  static Json common(const Object& object, const volumes::Metadata& metadata) {
+    Json annotations = Json::array();
+    for (const auto& [key, value] : metadata.annotations) {
+      if (key.starts_with("pv.kubernetes.io/")) annotations.push_back(key);
+    }
+    return {{"phase", volumes::text_at(object.document, {"status", "phase"})},
+            {"annotations", annotations},
+            {"finalizers", metadata.finalizers},
+            {"deleting", metadata.is_deleting()}};
+  }
+
+  store::Directory directory_;
+  std::unique_ptr<store::Store> store_ = *store::open_sqlite_store(directory_.database());
+  std::int64_t now_ = 1'000'000'000;
+  control::Clock clock_ = [this] { return ++now_; };
+  control::Api api_{*store_, clock_};
+  std::map<std::string, int> generations_;
+  std::map<std::string, std::string> uids_;
+};
+
+// Reclaim is not this version's: a history ends for us where it begins.
+bool needs_reclaim(const Json& state) {
+  for (const Json& volume : state["pv"]) {
+    if (volume["policy"] != "Retain" && volume["phase"] != "Available" && volume["phase"] != "Bound") return true;
+  }
+  return false;
+}
+
+Json without_data(Json state) {
+  for (Json& volume : state["pv"]) volume.erase("data");
+  return {{"pv", state["pv"]}, {"pvc", state["pvc"]}};
+}
+
+}  // namespace
+
+TEST_CASE("histories of a real Kubernetes come out the same") {
+  std::ifstream file(CLAIMFS_TEST_DATA "/histories.jsonl");
+  int compared = 0;
+  for (std::string line; std::getline(file, line);) {
+    const Json history = Json::parse(line);
+    Replay replay;
+    std::set<std::string> volumes_before;
+    for (std::size_t step = 0; step < history["ops"].size(); ++step) {
+      const Json& op = history["ops"][step];
+      const Json& expected = history["states"][step];
+      // A volume that is gone although nobody deleted it was reclaimed.
+      std::set<std::string> volumes_now;
+      for (const auto& [name, volume] : expected["pv"].items()) volumes_now.insert(name);
+      const bool was_deleted = op["op"] == "delete" && op["kind"] == "PersistentVolume";
+      const bool was_created = op["op"] == "create" && op["obj"]["kind"] == "PersistentVolume" && expected["ok"] == true;
+      const bool is_missing = was_created && !volumes_now.contains(op["obj"]["metadata"]["name"]);
+      if (needs_reclaim(expected) || is_missing || (volumes_now.size() < volumes_before.size() && !was_deleted)) break;
+      volumes_before = volumes_now;
+
+      INFO("history " << history["id"] << " step " << step << ": " << op.dump());
+      const bool done = replay.perform(op);
+      const Json actual = replay.state();
+      CHECK(done == expected["ok"].get<bool>());
+      CHECK(actual.dump(1) == without_data(expected).dump(1));
+      const std::set<std::string> events = replay.events();
+      for (const Json& event : expected["events"]) {
+        INFO(event.dump());
+        CHECK(events.contains(event.get<std::string>()));
+      }
+      ++compared;
+    }
+  }
+  CHECK(compared > 350);
+}
+
+}  // namespace claimfs
