@@ -61,7 +61,8 @@ void Filesystem::set_lock(Handle& handle, const RangeLock& lock, bool wait,
         auto shared = std::make_shared<Answer<void>>(std::move(answer));
         const bool is_waiting = waits_.run(
             [&interruption](WaitingThreads::GiveUp give_up) { interruption->on_interrupt(std::move(give_up)); },
-            [this, &node, &backend, lock, granted, shared] {
+            // The interruption lasts as long as the wait.
+            [this, &node, &backend, lock, granted, shared, interruption] {
               backend.set_lock(node.inode(), lock, true, [this, &node, lock, granted, shared](Result<void> result) {
                 locks_.end_wait(node.id, lock);
                 return result ? granted(*shared) : shared->complete(std::move(result));
@@ -86,7 +87,7 @@ void Filesystem::flock(Handle& handle, int operation, std::shared_ptr<Interrupti
         auto shared = std::make_shared<Answer<void>>(std::move(answer));
         const bool is_waiting = waits_.run(
             [&interruption](WaitingThreads::GiveUp give_up) { interruption->on_interrupt(std::move(give_up)); },
-            [&handle, &backend, wanted, shared] {
+            [&handle, &backend, wanted, shared, interruption] {
               backend.flock(*handle.file, wanted, true, [&handle, &backend, shared](Result<void> result) {
                 const bool is_held = result.has_value();
                 const bool taken = shared->complete(std::move(result));

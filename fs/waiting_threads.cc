@@ -87,6 +87,7 @@ bool WaitingThreads::run(const std::function<void(GiveUp)>& started, std::functi
     ready.set_value();
     may_go.wait();
     wait();
+    wait = nullptr;  // what it holds goes before anybody can take the wait for over
     waiter->finish();
     running->with([&](Running& all) { all.waiters.erase(waiter); });
     waiter->over.set_value();
