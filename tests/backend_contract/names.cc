@@ -48,6 +48,15 @@ void creation_is_exclusive(Volume& volume) {
   CHECK(code_of(volume.make_symlink(volume.root(), "there", "x")) == EEXIST);
 }
 
+// More files than a backend keeps open at once.
+void use_many_others(Volume& volume) {
+  constexpr int kMany = 4200;
+  const auto others = volume.make_directory(volume.root(), "others");
+  REQUIRE(others);
+  for (int number = 0; number < kMany; ++number)
+    REQUIRE(volume.attributes(*volume.put(*others->inode, std::to_string(number), "").inode));
+}
+
 void unlinked_files_stay_readable(Volume& volume) {
   auto created = volume.create(volume.root(), "file", O_RDWR | O_EXCL);
   REQUIRE(created);
@@ -61,6 +70,7 @@ void unlinked_files_stay_readable(Volume& volume) {
   CHECK(left->nlink == 0);
   CHECK(left->size == 10);
   created->file.reset();
+  use_many_others(volume);
   CHECK(volume.text_of(inode) == "still here");
   CHECK(code_of(volume.change(inode, {.size = 5})) == 0);
   CHECK(volume.text_of(inode) == "still");

@@ -10,7 +10,7 @@ Volume::Volume(std::unique_ptr<Backend> started, Features features)
     : backend_(std::move(started)), features_(features) {
   backend_->set_remembered(this);
   const Result<void> ready = backend_->start();
-  REQUIRE(code_of(ready) == 0);
+  REQUIRE(ready);
   Result<Entry> root = ask<Entry>([&](auto answer) { backend_->root(std::move(answer)); });
   REQUIRE(root);
   root_ = std::move(root->inode);

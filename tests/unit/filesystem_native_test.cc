@@ -155,11 +155,17 @@ TEST_CASE("a lock that is waited for is granted, given up, or a deadlock", "[loc
   };
   REQUIRE(set(range(0, 1)) == 0);
   REQUIRE(set(range(1, 2)) == 0);
-  const auto interruption = std::make_shared<NoInterruption>();
+  // Nobody but the waiting request keeps its interruption.
+  std::weak_ptr<NoInterruption> interruption;
   std::promise<int> waited;
-  ask_for(range(1, 1), true, interruption, waited);  // 1 waits for 2
+  {
+    auto of_request = std::make_shared<NoInterruption>();
+    interruption = of_request;
+    ask_for(range(1, 1), true, std::move(of_request), waited);  // 1 waits for 2
+  }
   auto answer = waited.get_future();
   CHECK(answer.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
+  REQUIRE_FALSE(interruption.expired());
   CHECK(set(range(0, 2), true) == EDEADLK);
   SECTION("granted") {
     unlock(range(1, 2));
@@ -167,9 +173,10 @@ TEST_CASE("a lock that is waited for is granted, given up, or a deadlock", "[loc
     CHECK(set(range(1, 2)) == EAGAIN);
   }
   SECTION("given up") {
-    interruption->interrupt();
+    const auto give_up_now = interruption.lock()->interrupt;
+    give_up_now();
     CHECK(answer.get() == EINTR);
-    interruption->interrupt();  // late: nothing happens
+    give_up_now();  // late: nothing happens
     std::promise<int> other;
     const auto give_up = std::make_shared<NoInterruption>();
     ask_for(range(0, 2), true, give_up, other);  // no deadlock any more
@@ -197,10 +204,13 @@ TEST_CASE("the end of a filesystem gives up all waits", "[locks]") {
     CHECK(code_of(tree.ask<void>([&](auto answer) {
             tree.filesystem.flock(*second, LOCK_SH | LOCK_NB, std::make_shared<NoInterruption>(), std::move(answer));
           })) == EAGAIN);
-    tree.filesystem.flock(*second, LOCK_SH, std::make_shared<NoInterruption>(), [&](Result<void> result) {
+    auto of_request = std::make_shared<NoInterruption>();
+    const std::weak_ptr<NoInterruption> interruption = of_request;
+    tree.filesystem.flock(*second, LOCK_SH, std::move(of_request), [&](Result<void> result) {
       waited.set_value(code_of(result));
       return true;
     });
+    CHECK_FALSE(interruption.expired());
     left_open.emplace_back(file.handle);  // nobody says any more what is closed
     left_open.emplace_back(second);
     tree.handles.clear();
