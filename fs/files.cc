@@ -137,8 +137,9 @@ bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume, Result<bac
   const NodeId id = node.id;
   Handle* handle = make_handle(node, std::move(created->file), caller, flags).release();
   CreateReply reply;
-  reply.open = open_with_kernel(node, *handle);
+  // Described first: how a file with set-id bits is written to depends on them.
   reply.entry = EntryReply{id, describe(node, created->entry.attributes), kTrustSeconds};
+  reply.open = open_with_kernel(node, *handle);
   const bool taken = answer.complete(std::move(reply));
   if (!taken) {
     release(handle);
