@@ -29,7 +29,8 @@ class HostFile final : public File {
 
   int passthrough_descriptor() const override { return descriptor().value_or(-1); }
   Result<int> descriptor() const;
-  bool is_writable() const { return (flags_ & O_ACCMODE) != O_RDONLY; }
+  // Access mode 3 asks for both rights and gives neither.
+  bool is_writable() const { return (flags_ & O_ACCMODE) == O_WRONLY || (flags_ & O_ACCMODE) == O_RDWR; }
   HostInode& inode() const { return inode_; }
 
  private:
