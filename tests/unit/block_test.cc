@@ -84,7 +84,7 @@ struct Disk {
 
 TEST_CASE("a Block claim is one regular file of its capacity", "[block]") {
   // The longest first: what it leaves in a buffer must not be seen by the others.
-  for (const std::size_t source_bytes : {std::size_t{100'000}, std::size_t{kCapacity}, std::size_t{100}, std::size_t{0}}) {
+  for (const std::size_t source_bytes : std::initializer_list<std::size_t>{100'000, kCapacity, 100, 0}) {
     INFO("source of " << source_bytes);
     Disk disk(source_bytes);
     CHECK(disk.attributes.mode == (S_IFREG | 0640));

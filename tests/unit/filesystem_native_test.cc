@@ -18,7 +18,8 @@ using tests::code_of;
 struct Native {
   Native() {
     REQUIRE(::mkdtemp(path.data()));
-    tree.add(MountedTree::claim("data"), backends::make_host_path_backend({.path = path, .type = "", .is_local = false}));
+    tree.add(MountedTree::claim("data"),
+             backends::make_host_path_backend({.path = path, .type = "", .is_local = false}));
     root = tree.at({"ns", "data"});
   }
   ~Native() {
@@ -195,7 +196,8 @@ TEST_CASE("the end of a filesystem gives up all waits", "[locks]") {
   REQUIRE(::mkdtemp(path.data()));
   {
     MountedTree tree;
-    tree.add(MountedTree::claim("data"), backends::make_host_path_backend({.path = path, .type = "", .is_local = false}));
+    tree.add(MountedTree::claim("data"),
+             backends::make_host_path_backend({.path = path, .type = "", .is_local = false}));
     const auto file = tree.create(tree.at({"ns", "data"}), "file").value();
     Handle* second = tree.open(file.node, O_RDWR).value();
     REQUIRE(tree.ask<void>([&](auto answer) {

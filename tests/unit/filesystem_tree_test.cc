@@ -226,7 +226,8 @@ TEST_CASE("showing other claims says what went", "[tree]") {
   CHECK(code_of(tree.lookup(root, "file")) == 0);
   CHECK(code_of(tree.lookup(tree.at({"ns"}), "one")) == ENOENT);
   // The same name with another volume is another claim.
-  auto again = std::make_shared<ServedVolume>(MountedTree::claim("two"), std::make_unique<tests::MemoryBackend>(), nullptr);
+  auto again =
+      std::make_shared<ServedVolume>(MountedTree::claim("two"), std::make_unique<tests::MemoryBackend>(), nullptr);
   CHECK(tree.filesystem.show({again}) == Gone{{"ns", "two"}});
   const NodeId name_space = tree.at({"ns"});
   CHECK(tree.filesystem.show({}) == Gone{{"ns", ""}, {"ns", "two"}});

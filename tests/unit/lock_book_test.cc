@@ -42,7 +42,10 @@ TEST_CASE("locks in each other's way", "[locks]") {
       {.name = "behind", .held = lock(F_WRLCK, 0, 9, 1), .wanted = lock(F_WRLCK, 10, 20, 2), .is_conflict = false},
       {.name = "before", .held = lock(F_WRLCK, 10, 20, 1), .wanted = lock(F_WRLCK, 0, 9, 2), .is_conflict = false},
       {.name = "around", .held = lock(F_WRLCK, 5, 5, 1), .wanted = lock(F_RDLCK, 0, 9, 2), .is_conflict = true},
-      {.name = "to the end", .held = lock(F_WRLCK, 5, INT64_MAX, 1), .wanted = lock(F_RDLCK, 1000, 1000, 2), .is_conflict = true},
+      {.name = "to the end",
+       .held = lock(F_WRLCK, 5, INT64_MAX, 1),
+       .wanted = lock(F_RDLCK, 1000, 1000, 2),
+       .is_conflict = true},
   };
   for (const Row& row : rows) {
     INFO(row.name);

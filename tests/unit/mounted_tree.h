@@ -142,7 +142,8 @@ class MountedTree {
   }
   Result<std::string> read(Handle& handle) {
     return ask<std::string>([&](Answer<std::string> answer) {
-      filesystem.read(handle, 1 << 16, 0, [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
+      const auto size = std::size_t{1} << 16;
+      filesystem.read(handle, size, 0, [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
         if (!read) return answer.complete(failure(read.error()));
         return answer.complete(std::string(reinterpret_cast<const char*>(read->data()), read->size()));
       });
