@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/answer.h"
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace claimfs::backends {
@@ -64,9 +65,10 @@ struct Entry {
 class File {
  public:
   virtual ~File() = default;
-  // A descriptor that the kernel may read and write instead of asking us (passthrough), or -1.
-  // O_PATH is enough for it. Stays open as long as the File.
-  virtual int passthrough_descriptor() const { return -1; }
+  // An O_PATH descriptor of what the kernel may read and write instead of asking us (passthrough); closed when it may
+  // not. Never the File's own: the kernel keeps the open description, and with it flocks and the right to write, after
+  // the File is closed.
+  virtual Fd passthrough_descriptor() const { return {}; }
 };
 
 struct Created {

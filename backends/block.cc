@@ -32,7 +32,9 @@ struct BlockInode final : Inode {
 class BlockFile final : public File {
  public:
   BlockFile(Fd descriptor, bool is_passthrough) : descriptor_(std::move(descriptor)), is_passthrough_(is_passthrough) {}
-  int passthrough_descriptor() const override { return is_passthrough_ ? descriptor_.get() : -1; }
+  Fd passthrough_descriptor() const override {
+    return is_passthrough_ ? Fd(::open(ProcPath(descriptor_.get()).text, O_PATH | O_CLOEXEC)) : Fd();
+  }
   int descriptor() const { return descriptor_.get(); }
 
  private:

@@ -35,14 +35,15 @@ std::unique_ptr<Handle> Filesystem::make_handle(Node& node, std::unique_ptr<back
 // The kernel's name for the node's native file, asked for once; 0 when there is none. No lock is held while asking.
 int Filesystem::backing_of(Node& node, Handle& handle) {
   ServedVolume& volume = *node.volume;
-  const int native = door_ && volume.may_pass_through() ? handle.file->passthrough_descriptor() : -1;
-  if (native < 0) return 0;
+  if (!door_ || !volume.may_pass_through()) return 0;
   {
     std::scoped_lock lock(opens_lock_for(node.id));
     if (node.opens.mode == IoMode::Cached) return 0;
     if (node.opens.backing_id > 0) return node.opens.backing_id;
   }
-  const Result<int> admitted = door_->admit(native);
+  const Fd native = handle.file->passthrough_descriptor();
+  if (!native) return 0;
+  const Result<int> admitted = door_->admit(native.get());
   if (!admitted) {
     if (!is_passing(admitted.error().code)) volume.refuse_passthrough(admitted.error().code);
     return 0;

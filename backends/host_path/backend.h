@@ -27,7 +27,7 @@ class HostFile final : public File {
     ready_.store(descriptor_.get(), std::memory_order_release);
   }
 
-  int passthrough_descriptor() const override { return descriptor().value_or(-1); }
+  Fd passthrough_descriptor() const override;
   Result<int> descriptor() const;
   // Access mode 3 asks for both rights and gives neither.
   bool is_writable() const { return (flags_ & O_ACCMODE) == O_WRONLY || (flags_ & O_ACCMODE) == O_RDWR; }

@@ -42,6 +42,13 @@ Result<int> HostFile::descriptor() const {
   return descriptor_.get();
 }
 
+Fd HostFile::passthrough_descriptor() const {
+  int known = ready_.load(std::memory_order_acquire);
+  if (known < 0) known = inode_.pinned();
+  if (known >= 0) return Fd(::open(ProcPath(known).text, O_PATH | O_CLOEXEC));
+  return mounts_.open(inode_.key(), O_PATH).value_or(Fd());
+}
+
 void HostPathBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) {
   const int wanted = own_flags(flags);
   if ((wanted & O_ACCMODE) == O_RDONLY) {
