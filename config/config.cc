@@ -6,6 +6,7 @@
 #include <charconv>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 
 #include "base/fd.h"
 #include "config/nearest_word.h"
+#include "config/node_name.h"
 #include "config/yaml_reader.h"
 
 namespace claimfs::config {
@@ -23,31 +25,6 @@ using Words = std::initializer_list<std::string_view>;
 
 constexpr int kMostConnections = 16;  // what the kernel's own NFS client allows
 constexpr std::chrono::hours kLongestDeadline{1};
-constexpr size_t kLongestNodeName = 253;
-
-bool is_word_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-
-// RFC 1123: labels of lower-case letters, digits and inner dashes, joined by dots.
-bool is_dns_subdomain(std::string_view name) {
-  if (name.empty() || name.size() > kLongestNodeName) return false;
-  for (size_t at = 0; at < name.size(); ++at) {
-    const bool at_edge = at == 0 || at + 1 == name.size() || name[at - 1] == '.' || name[at + 1] == '.';
-    if (!is_word_character(name[at]) && (at_edge || (name[at] != '-' && name[at] != '.'))) return false;
-  }
-  return true;
-}
-
-// The host's name as Kubernetes would have it; what no node name may contain becomes a dash.
-std::string host_node_name() {
-  std::array<char, kLongestNodeName + 1> buffer{};
-  if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return "localhost";
-  std::string name(buffer.data());
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    if (!is_word_character(c) && c != '.') c = '-';
-  }
-  return is_dns_subdomain(name) ? name : "localhost";
-}
 
 std::string listed(Words words) {
   std::string list;
@@ -148,7 +125,7 @@ class Reader {
 
   void read_node() {
     if (const std::string* name = find_text("node"); name != nullptr && !name->empty()) {
-      if (!is_dns_subdomain(*name)) {
+      if (!is_node_name(*name)) {
         complain("node", "node " + in_quotes(*name) +
                              " is no node name: up to 253 lower-case letters, digits, '-' and '.', as in \"node-a\"");
       }

@@ -59,7 +59,7 @@ class Handler : public YAML::EventHandler {
     } else {
       // Kubernetes makes text of keys that are none: `1: x` is "1", `yes: x` is "true".
       const bool is_text = scalar.value.is_string() || scalar.type == PlainType::Float;
-      if (scalar.value.is_null()) builder_.refuse(line_at(mark), "a key is null; quote it");
+      if (scalar.value.is_null()) builder_.refuse(line_at(mark), "a key is empty or null; quote it");
       builder_.key(is_text ? text : scalar.value.dump(), line_at(mark));
     }
   }

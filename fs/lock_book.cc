@@ -13,6 +13,10 @@ bool overlap(const RangeLock& left, const RangeLock& right) {
   return left.start <= right.end && right.start <= left.end;
 }
 
+bool touch(const RangeLock& left, const RangeLock& right) {
+  return overlap(left, right) || left.end + 1 == right.start || right.end + 1 == left.start;
+}
+
 bool exclude(const RangeLock& held, const RangeLock& wanted) {
   return held.owner != wanted.owner && overlap(held, wanted) && (held.type == F_WRLCK || wanted.type == F_WRLCK);
 }
@@ -27,7 +31,14 @@ void LockBook::set(NodeId node, const RangeLock& lock) {
     std::vector<RangeLock>& held = book.held[node];
     std::vector<RangeLock> next;
     next.reserve(held.size() + 2);
+    RangeLock joined = lock;
     for (const RangeLock& old : held) {
+      // Neighbours of one kind are one lock: F_GETLK tells of the whole.
+      if (old.owner == lock.owner && old.type == lock.type && touch(old, lock)) {
+        joined.start = std::min(joined.start, old.start);
+        joined.end = std::max(joined.end, old.end);
+        continue;
+      }
       if (old.owner != lock.owner || !overlap(old, lock)) {
         next.push_back(old);
         continue;
@@ -41,7 +52,7 @@ void LockBook::set(NodeId node, const RangeLock& lock) {
         next.back().start = lock.end + 1;
       }
     }
-    if (lock.type != F_UNLCK) next.push_back(lock);
+    if (lock.type != F_UNLCK) next.push_back(joined);
     held = std::move(next);
     if (held.empty()) book.held.erase(node);
     count(book);

@@ -7,6 +7,7 @@ import pickle
 import signal
 import stat
 import sys
+import time
 import traceback
 from dataclasses import dataclass
 
@@ -103,6 +104,16 @@ def kind_of(mode):
         stat.S_IFBLK: "block",
     }
     return kinds.get(stat.S_IFMT(mode), "unknown")
+
+
+def in_time(condition, seconds=20):
+    """Whether it comes true; for what the other way to the directory shows only after a while."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def write_file(path, content=b"", mode=None):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from system_calls import sync_file_range
-from transcript import (STRANGER, as_user, in_child, pattern, read_file, scenario, signal_name, write_file)
+from transcript import (STRANGER, as_user, in_child, in_time, pattern, read_file, scenario, signal_name, write_file)
 
 
 @scenario
@@ -26,6 +26,7 @@ def unlinked_files(t, place):
             os.rename("new", "file")
         else:
             os.unlink(place.on_other("file"))
+            t.note("the other side's unlink shows", in_time(lambda: os.fstat(descriptor).st_nlink == 0))
         t.stat(f"{how}: open", descriptor)
         t.get("  read", os.pread, descriptor, 100, 0)
         t.get("  write", os.pwrite, descriptor, b"CONTENT and more", 0)
