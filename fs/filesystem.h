@@ -157,8 +157,9 @@ class Filesystem {
   void get_xattr(NodeId node, std::string_view name, Answer<std::string> answer);
   // `may_keep_set_gid`: asked only when an ACL is set; tells whether the caller is in the file's group or privileged.
   void set_xattr(const Caller& caller, NodeId node, std::string_view name, std::string_view value, int flags,
-                 const std::function<bool(gid_t)>& is_in_group, Answer<void> answer);
-  void list_xattrs(NodeId node, Answer<std::string> answer);
+                 const std::function<bool(gid_t)>& is_member, Answer<void> answer);
+  // `may_administer` is asked only when there is something that others do not see.
+  void list_xattrs(NodeId node, std::function<bool()> may_administer, Answer<std::string> answer);
   void remove_xattr(NodeId node, std::string_view name, Answer<void> answer);
 
   // locks.cc

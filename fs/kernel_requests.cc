@@ -1,3 +1,4 @@
+#include "fs/calling_process.h"
 #include "fs/kernel_requests.h"
 
 #include <fcntl.h>
@@ -237,19 +238,11 @@ void on_statfs(fuse_req_t request, fuse_ino_t node) {
 
 void on_setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char* value, std::size_t size,
                  int flags) {
-  const auto is_in_group = [request](gid_t group) {
-    if (fuse_req_ctx(request)->gid == group) return true;
-    std::vector<gid_t> groups(64);
-    int count = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
-    if (count > static_cast<int>(groups.size())) {
-      groups.resize(static_cast<std::size_t>(count));
-      count = fuse_req_getgroups(request, count, groups.data());
-    }
-    // A caller that cannot be asked about is in no group.
-    groups.resize(static_cast<std::size_t>(std::clamp(count, 0, static_cast<int>(groups.size()))));
-    return std::ranges::find(groups, group) != groups.end();
+  const fuse_ctx& context = *fuse_req_ctx(request);
+  const auto is_member = [gid = context.gid, pid = context.pid](gid_t group) {
+    return gid == group || is_in_group(pid, group);
   };
-  filesystem(request).set_xattr(caller_of(request), node, name, std::string_view(value, size), flags, is_in_group,
+  filesystem(request).set_xattr(caller_of(request), node, name, std::string_view(value, size), flags, is_member,
                                 status_to(request));
 }
 
@@ -258,7 +251,8 @@ void on_getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::siz
 }
 
 void on_listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
-  filesystem(request).list_xattrs(node, xattr_to(request, size));
+  filesystem(request).list_xattrs(node, [pid = fuse_req_ctx(request)->pid] { return may_administer(pid); },
+                                  xattr_to(request, size));
 }
 
 void on_removexattr(fuse_req_t request, fuse_ino_t node, const char* name) {

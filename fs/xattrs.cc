@@ -16,6 +16,21 @@ bool is_reserved(const Node& node, std::string_view name) {
   return node.is_volume_root() && name.starts_with(kReserved);
 }
 
+// Lists of names, each ended by NUL.
+constexpr std::string_view kTrusted = "trusted.";
+
+std::string without_trusted(std::string_view names) {
+  std::string rest;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('\0') + 1);
+    names.remove_prefix(name.empty() ? names.size() : name.size());
+    if (!name.starts_with(kTrusted)) rest += name;
+  }
+  return rest;
+}
+
+bool has_trusted(std::string_view names) { return without_trusted(names).size() != names.size(); }
+
 }  // namespace
 
 // Empty when there is no such attribute.
@@ -65,7 +80,7 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
 }
 
 void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view name, std::string_view value, int flags,
-                           const std::function<bool(gid_t)>& is_in_group, Answer<void> answer) {
+                           const std::function<bool(gid_t)>& is_member, Answer<void> answer) {
   Result<Node*> found = node_for_change(id);
   if (!found) {
     answer.complete(failure(std::move(found).error()));
@@ -82,24 +97,29 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
     return;
   }
   // An ACL set by somebody outside the file's group takes its set-gid bit away.
-  const std::function<bool(gid_t)> asks = is_in_group;
   backend.get_attributes(node.inode(), nullptr,
-                         [&backend, &node, caller, name = std::string(name), value = std::string(value), flags, asks,
+                         [&backend, &node, caller, name = std::string(name), value = std::string(value), flags,
+                          is_member,
                           answer = std::move(answer)](Result<Attributes> attributes) mutable {
                            if (!attributes) return answer.complete(failure(std::move(attributes).error()));
-                           backend.set_xattr(caller, node.inode(), name, value, flags, asks(attributes->gid),
+                           backend.set_xattr(caller, node.inode(), name, value, flags, is_member(attributes->gid),
                                              std::move(answer));
                            return true;
                          });
 }
 
-void Filesystem::list_xattrs(NodeId id, Answer<std::string> answer) {
+void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer, Answer<std::string> answer) {
   Result<Node*> node = node_in_use(id);
   if (!node) {
     answer.complete(failure(std::move(node).error()));
     return;
   }
-  (*node)->volume->backend().list_xattrs((*node)->inode(), std::move(answer));
+  (*node)->volume->backend().list_xattrs(
+      (*node)->inode(),
+      [may_administer = std::move(may_administer), answer = std::move(answer)](Result<std::string> names) mutable {
+        if (names && has_trusted(*names) && !may_administer()) names = without_trusted(*names);
+        return answer.complete(std::move(names));
+      });
 }
 
 void Filesystem::remove_xattr(NodeId id, std::string_view name, Answer<void> answer) {

@@ -42,7 +42,7 @@ make_volume() {
   local name=$1 namespace=default capacity=2Gi modes=ReadWriteOnce class=manual volumeMode=Filesystem
   local path=$HOST/$name type='' spec='' directory=yes
   shift
-  local "$@"
+  if [ $# -gt 0 ]; then local "$@"; fi
   if [ "$directory" = yes ]; then mkdir -p "$path"; fi
   cat >"$WORK/.$name.yaml" <<YAML
 apiVersion: v1

@@ -162,10 +162,18 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
   CHECK(code_of(tree.ask<void>([&](auto answer) {
           tree.filesystem.remove_xattr(root, "user.claimfs.phase", std::move(answer));
         })) == EPERM);
+  const auto names = [&](bool may_administer) {
+    const auto listed = tree.ask<std::string>([&](auto answer) {
+      tree.filesystem.list_xattrs(root, [may_administer] { return may_administer; }, std::move(answer));
+    });
+    return listed.value_or("?");
+  };
   // Not listed, so that copies do not carry them away.
-  const auto names =
-      tree.ask<std::string>([&](auto answer) { tree.filesystem.list_xattrs(root, std::move(answer)); });
-  CHECK(names.value_or("?") == std::string("user.other\0", 11));
+  CHECK(names(true) == std::string("user.other\0", 11));
+  // Trusted attributes are the administrators' alone.
+  CHECK(set(root, "trusted.secret") == 0);
+  CHECK(names(false) == std::string("user.other\0", 11));
+  CHECK(names(true).find("trusted.secret") != std::string::npos);
 }
 
 TEST_CASE("df of a claim is its capacity", "[claims]") {

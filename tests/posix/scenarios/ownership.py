@@ -89,7 +89,8 @@ def change_owner(t, place):
 
 @scenario
 def set_id_clearing(t, place):
-    modes = (0o6777, 0o4777, 0o2777, 0o2767, 0o6755)
+    # Not set-gid without group execution, once the mark of mandatory locking: ARCHITECTURE.md, known differences.
+    modes = (0o6777, 0o4777, 0o2777, 0o6755)
 
     def fresh(mode):
         write_file("program", b"content of a program")
