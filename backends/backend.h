@@ -1,8 +1,8 @@
 #pragma once
 
-#include <sys/types.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +19,8 @@
 
 namespace claimfs::backends {
 
-// On whose behalf an operation is done. Permission was checked by the kernel (default_permissions) before the request
-// came; this decides who owns what is created.
+// On whose behalf an operation is done. Permission was checked by the kernel (default_permissions)
+// before the request came; this decides who owns what is created.
 struct Caller {
   uid_t uid = 0;
   gid_t gid = 0;
@@ -28,8 +28,9 @@ struct Caller {
   pid_t pid = 0;
 };
 
-// What a look-up knows of an inode. `device` identifies its filesystem (the same after a restart, another one for each
-// filesystem and btrfs subvolume); with `ino` it is unique. Times to the nanosecond.
+// What a look-up knows of an inode. `device` identifies its filesystem (the same after a restart,
+// another one for each filesystem and btrfs subvolume); with `ino` it is unique. Times to the
+// nanosecond.
 struct Attributes {
   std::uint64_t device = 0;
   std::uint64_t ino = 0;
@@ -47,12 +48,13 @@ struct Attributes {
   timespec btime{};  // zero when the filesystem does not tell
 };
 
-// One file of a volume, as its backend remembers it: small, and without a descriptor of its own (a backend may cache
-// one). Lives until the kernel has forgotten the node.
+// One file of a volume, as its backend remembers it: small, and without a descriptor of its own (a
+// backend may cache one). Lives until the kernel has forgotten the node.
 class Inode {
  public:
   virtual ~Inode() = default;
-  // Bytes that two look-ups of the same file share, and that no other living file of the volume has.
+  // Bytes that two look-ups of the same file share, and that no other living file of the volume
+  // has.
   virtual std::string_view key() const = 0;
 };
 
@@ -65,9 +67,9 @@ struct Entry {
 class File {
  public:
   virtual ~File() = default;
-  // An O_PATH descriptor of what the kernel may read and write instead of asking us (passthrough); closed when it may
-  // not. Never the File's own: the kernel keeps the open description, and with it flocks and the right to write, after
-  // the File is closed.
+  // An O_PATH descriptor of what the kernel may read and write instead of asking us (passthrough);
+  // closed when it may not. Never the File's own: the kernel keeps the open description, and with
+  // it flocks and the right to write, after the File is closed.
   virtual Fd passthrough_descriptor() const { return {}; }
 };
 
@@ -88,18 +90,20 @@ struct AttributeChanges {
   std::optional<off_t> size{};
   std::optional<Time> atime{};
   std::optional<Time> mtime{};
-  bool kill_set_id = false;  // drop set-uid, set-gid and capabilities as a write by an unprivileged caller does
+  bool kill_set_id =
+      false;  // drop set-uid, set-gid and capabilities as a write by an unprivileged caller does
 };
 
-// Receives directory entries in order. add() returns false when there is no room: that entry is offered again by the
-// next read from its predecessor's cursor.
+// Receives directory entries in order. add() returns false when there is no room: that entry is
+// offered again by the next read from its predecessor's cursor.
 class DirectorySink {
  public:
   virtual ~DirectorySink() = default;
-  virtual bool wants_attributes() const = 0;  // then `entry` should be filled for all but "." and ".."
+  virtual bool wants_attributes()
+      const = 0;  // then `entry` should be filled for all but "." and ".."
   // `next` is the cursor behind this entry, stable while others create and delete; `type` is DT_*.
-  virtual bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type,
-                   std::uint64_t next, std::optional<Entry> entry) = 0;
+  virtual bool add(std::string_view name, std::uint64_t device, std::uint64_t ino,
+                   unsigned char type, std::uint64_t next, std::optional<Entry> entry) = 0;
 };
 
 struct FileSystemState {
@@ -114,7 +118,8 @@ struct FileSystemState {
   std::optional<std::uint64_t> used_bytes;
 };
 
-// A POSIX byte-range lock: fcntl's struct flock with a 64-bit owner. end is inclusive; type F_RDLCK, F_WRLCK, F_UNLCK.
+// A POSIX byte-range lock: fcntl's struct flock with a 64-bit owner. end is inclusive; type
+// F_RDLCK, F_WRLCK, F_UNLCK.
 struct RangeLock {
   short type = 0;
   std::uint64_t start = 0;
@@ -123,22 +128,23 @@ struct RangeLock {
   std::uint64_t owner = 0;
 };
 
-// Which inodes somebody remembers. A backend asks before a file's last name goes, so that the file stays reachable.
+// Which inodes somebody remembers. A backend asks before a file's last name goes, so that the file
+// stays reachable.
 class RememberedInodes {
  public:
   virtual ~RememberedInodes() = default;
-  // Calls `use` with the remembered inode of that key, if there is one; it is not forgotten meanwhile. `use` is short
-  // and takes no lock of its own.
+  // Calls `use` with the remembered inode of that key, if there is one; it is not forgotten
+  // meanwhile. `use` is short and takes no lock of its own.
   virtual void with(std::string_view key, const std::function<void(Inode&)>& use) = 0;
 };
 
 // How the bytes of one volume are fetched. One instance a volume.
 //
-// Every operation is given an answer that it completes exactly once: inline, or later from any thread. Arguments by
-// reference (inodes, files) live until the answer; names and data only until the call returns, so whoever completes
-// later copies them. Names are single components: never empty, ".", ".." or with a slash. Symlinks are never followed.
-// Errors are errnos as the native system call gives them; ESTALE where an inode is gone.
-// Calls come from many threads at once.
+// Every operation is given an answer that it completes exactly once: inline, or later from any
+// thread. Arguments by reference (inodes, files) live until the answer; names and data only until
+// the call returns, so whoever completes later copies them. Names are single components: never
+// empty, ".", ".." or with a slash. Symlinks are never followed. Errors are errnos as the native
+// system call gives them; ESTALE where an inode is gone. Calls come from many threads at once.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -146,81 +152,95 @@ class Backend {
   // Who remembers this backend's inodes. Set before start(); outlives the backend's last operation.
   virtual void set_remembered(RememberedInodes* /*remembered*/) {}
 
-  // Makes the volume usable: opens its root, does what the source's type asks for. Called once before all others
-  // but probe(); may block. The error's context is the text of Kubernetes' FailedMount event.
+  // Makes the volume usable: opens its root, does what the source's type asks for. Called once
+  // before all others but probe(); may block. The error's context is the text of Kubernetes'
+  // FailedMount event.
   virtual Result<void> start() = 0;
-  // The root's attributes without using the volume (nothing is created, nothing is kept); may be called before start().
+  // The root's attributes without using the volume (nothing is created, nothing is kept); may be
+  // called before start().
   virtual Result<Attributes> probe() = 0;
 
   virtual void root(Answer<Entry> answer) = 0;
   virtual void lookup(Inode& parent, std::string_view name, Answer<Entry> answer) = 0;
   // `file` when the caller has one open: works for files that are already unlinked.
   virtual void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) = 0;
-  virtual void set_attributes(const Caller& caller, Inode& inode, File* file, const AttributeChanges& changes,
-                              Answer<Attributes> answer) = 0;
+  virtual void set_attributes(const Caller& caller, Inode& inode, File* file,
+                              const AttributeChanges& changes, Answer<Attributes> answer) = 0;
   virtual void read_link(Inode& inode, Answer<std::string> answer) = 0;
 
-  virtual void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
-                         Answer<Entry> answer) = 0;
-  virtual void make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
-                              Answer<Entry> answer) = 0;
-  virtual void make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
-                            Answer<Entry> answer) = 0;
-  virtual void link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) = 0;
-  // What the name pointed to stays reachable through its Inode, if somebody has one, until that is destroyed.
+  virtual void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                         dev_t device, Answer<Entry> answer) = 0;
+  virtual void make_directory(const Caller& caller, Inode& parent, std::string_view name,
+                              mode_t mode, Answer<Entry> answer) = 0;
+  virtual void make_symlink(const Caller& caller, Inode& parent, std::string_view name,
+                            std::string_view target, Answer<Entry> answer) = 0;
+  virtual void link(Inode& inode, Inode& new_parent, std::string_view new_name,
+                    Answer<Entry> answer) = 0;
+  // What the name pointed to stays reachable through its Inode, if somebody has one, until that is
+  // destroyed.
   virtual void unlink(Inode& parent, std::string_view name, Answer<void> answer) = 0;
   virtual void remove_directory(Inode& parent, std::string_view name, Answer<void> answer) = 0;
   // flags: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT.
-  virtual void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
-                      unsigned flags, Answer<void> answer) = 0;
+  virtual void rename(Inode& parent, std::string_view name, Inode& new_parent,
+                      std::string_view new_name, unsigned flags, Answer<void> answer) = 0;
 
   // flags are open(2)'s, without O_CREAT, O_EXCL and O_NOFOLLOW.
   virtual void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) = 0;
-  virtual void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
-                      Answer<Created> answer) = 0;
+  virtual void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                      int flags, Answer<Created> answer) = 0;
   virtual void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
                               Answer<Created> answer) = 0;  // O_TMPFILE
 
-  // Answered with up to `size` bytes, fewer only at the end of the file. The bytes are valid during completion only.
-  virtual void read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) = 0;
+  // Answered with up to `size` bytes, fewer only at the end of the file. The bytes are valid during
+  // completion only.
+  virtual void read(File& file, std::size_t size, off_t offset,
+                    Answer<std::span<const std::byte>> answer) = 0;
   // `append`: at the end of the file, whatever offset says. `kill_set_id` as in AttributeChanges.
   struct WriteOptions {
     bool append = false;
     bool kill_set_id = false;
   };
-  virtual void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
-                     Answer<std::size_t> answer) = 0;
+  virtual void write(File& file, std::span<const std::byte> data, off_t offset,
+                     WriteOptions options, Answer<std::size_t> answer) = 0;
   virtual void flush(File& file, Answer<void> answer) = 0;  // at each close(2)
   virtual void sync(File& file, bool data_only, Answer<void> answer) = 0;
   virtual void allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) = 0;
-  virtual void seek(File& file, off_t offset, int whence, Answer<off_t> answer) = 0;  // SEEK_DATA, SEEK_HOLE
-  virtual void copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
-                          Answer<std::size_t> answer) = 0;
+  virtual void seek(File& file, off_t offset, int whence,
+                    Answer<off_t> answer) = 0;  // SEEK_DATA, SEEK_HOLE
+  virtual void copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
+                          std::size_t length, Answer<std::size_t> answer) = 0;
 
   virtual void open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) = 0;
-  // Fills the sink, which lives until the answer, from `cursor` (0: the beginning; otherwise a `next` that add() was
-  // given).
-  virtual void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink, Answer<void> answer) = 0;
+  // Fills the sink, which lives until the answer, from `cursor` (0: the beginning; otherwise a
+  // `next` that add() was given).
+  virtual void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
+                              Answer<void> answer) = 0;
   virtual void sync_directory(File& directory, bool data_only, Answer<void> answer) = 0;
 
   // Answered with the value; ENODATA when absent.
   virtual void get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) = 0;
   // `caller` and `may_keep_set_gid` for what setting an ACL does to the mode.
-  virtual void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value, int flags,
-                         bool may_keep_set_gid, Answer<void> answer) = 0;
-  virtual void list_xattrs(Inode& inode, Answer<std::string> answer) = 0;  // names, each ended by NUL
+  virtual void set_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                         std::string_view value, int flags, bool may_keep_set_gid,
+                         Answer<void> answer) = 0;
+  virtual void list_xattrs(Inode& inode,
+                           Answer<std::string> answer) = 0;  // names, each ended by NUL
   virtual void remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) = 0;
 
   virtual void file_system_state(Answer<FileSystemState> answer) = 0;
 
-  // Locks that hold against everyone who uses the backing file, by whatever way: EAGAIN when somebody holds it.
-  // With `wait` the call may block its thread until it is granted; a signal to that thread ends it with EINTR. The
-  // caller keeps such threads apart from those that serve requests.
-  virtual void flock(File& file, int operation, bool wait, Answer<void> answer) = 0;  // LOCK_SH, LOCK_EX, LOCK_UN
-  // Answered with type F_UNLCK when it could be placed, else with a holder; pid -1 when it is none of ours.
+  // Locks that hold against everyone who uses the backing file, by whatever way: EAGAIN when
+  // somebody holds it. With `wait` the call may block its thread until it is granted; a signal to
+  // that thread ends it with EINTR. The caller keeps such threads apart from those that serve
+  // requests.
+  virtual void flock(File& file, int operation, bool wait,
+                     Answer<void> answer) = 0;  // LOCK_SH, LOCK_EX, LOCK_UN
+  // Answered with type F_UNLCK when it could be placed, else with a holder; pid -1 when it is none
+  // of ours.
   virtual void test_lock(Inode& inode, const RangeLock& lock, Answer<RangeLock> answer) = 0;
   virtual void set_lock(Inode& inode, const RangeLock& lock, bool wait, Answer<void> answer) = 0;
-  virtual void drop_locks(Inode& inode, std::uint64_t owner, Answer<void> answer) = 0;  // all of one owner
+  virtual void drop_locks(Inode& inode, std::uint64_t owner,
+                          Answer<void> answer) = 0;  // all of one owner
 };
 
 }  // namespace claimfs::backends

@@ -31,9 +31,11 @@ struct BlockInode final : Inode {
 
 class BlockFile final : public File {
  public:
-  BlockFile(Fd descriptor, bool is_passthrough) : descriptor_(std::move(descriptor)), is_passthrough_(is_passthrough) {}
+  BlockFile(Fd descriptor, bool is_passthrough)
+      : descriptor_(std::move(descriptor)), is_passthrough_(is_passthrough) {}
   Fd passthrough_descriptor() const override {
-    return is_passthrough_ ? Fd(::open(ProcPath(descriptor_.get()).text, O_PATH | O_CLOEXEC)) : Fd();
+    return is_passthrough_ ? Fd(::open(ProcPath(descriptor_.get()).text, O_PATH | O_CLOEXEC))
+                           : Fd();
   }
   int descriptor() const { return descriptor_.get(); }
 
@@ -53,7 +55,8 @@ Result<void> done(int result) {
 Result<std::size_t> read_source(int source, std::span<std::byte> room, off_t offset) {
   std::size_t total = 0;
   while (total < room.size()) {
-    const ssize_t got = ::pread(source, room.data() + total, room.size() - total, offset + static_cast<off_t>(total));
+    const ssize_t got = ::pread(source, room.data() + total, room.size() - total,
+                                offset + static_cast<off_t>(total));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && total == 0) return failure_from_errno();
     if (got <= 0) break;
@@ -65,7 +68,8 @@ Result<std::size_t> read_source(int source, std::span<std::byte> room, off_t off
 Result<std::size_t> write_source(int source, std::span<const std::byte> data, off_t offset) {
   std::size_t total = 0;
   while (total < data.size()) {
-    const ssize_t put = ::pwrite(source, data.data() + total, data.size() - total, offset + static_cast<off_t>(total));
+    const ssize_t put = ::pwrite(source, data.data() + total, data.size() - total,
+                                 offset + static_cast<off_t>(total));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0 && total == 0) return failure_from_errno();
     if (put <= 0) break;
@@ -86,12 +90,13 @@ class BlockBackend final : public RefusingBackend {
   void root(Answer<Entry> answer) override;
 
   void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) override;
-  void set_attributes(const Caller& caller, Inode& inode, File* file, const AttributeChanges& changes,
-                      Answer<Attributes> answer) override;
+  void set_attributes(const Caller& caller, Inode& inode, File* file,
+                      const AttributeChanges& changes, Answer<Attributes> answer) override;
   void file_system_state(Answer<FileSystemState> answer) override;
 
   void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) override;
-  void read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) override;
+  void read(File& file, std::size_t size, off_t offset,
+            Answer<std::span<const std::byte>> answer) override;
   void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
              Answer<std::size_t> answer) override;
   void sync(File& file, bool data_only, Answer<void> answer) override;
@@ -128,9 +133,10 @@ Result<void> BlockBackend::start() {
     return failure(0, "volumeMode Block needs a file or a block device: hostPath.type is " + type);
   if (const Result<void> prepared = prepare_host_path(path, type); !prepared) {
     if (prepared.error().code != ENOENT || !type.empty()) return prepared;
-    return failure(ENOENT, options_.is_local ? "local path " + path
-                                             : "hostPath " + path +
-                                                   ": create the file, or set hostPath.type to FileOrCreate");
+    return failure(ENOENT, options_.is_local
+                               ? "local path " + path
+                               : "hostPath " + path +
+                                     ": create the file, or set hostPath.type to FileOrCreate");
   }
   struct stat found {};
   Fd source(::open(path.c_str(), O_PATH | O_CLOEXEC));
@@ -145,8 +151,10 @@ Result<void> BlockBackend::start() {
 
 Result<Attributes> BlockBackend::attributes_of(int source) const {
   Attributes attributes = TRY(attributes_at(source, ""));
-  if (S_ISBLK(attributes.mode)) attributes.blocks = options_.capacity_bytes / 512;
-  else if (!S_ISREG(attributes.mode)) return failure(EINVAL);
+  if (S_ISBLK(attributes.mode))
+    attributes.blocks = options_.capacity_bytes / 512;
+  else if (!S_ISREG(attributes.mode))
+    return failure(EINVAL);
   attributes.mode = S_IFREG | (attributes.mode & 07777);
   attributes.nlink = 1;
   attributes.rdev = 0;
@@ -163,8 +171,10 @@ Result<Attributes> BlockBackend::probe() {
 
 void BlockBackend::root(Answer<Entry> answer) {
   Result<Attributes> attributes = attributes_of(source_.get());
-  if (!attributes) answer.complete(failure(std::move(attributes).error()));
-  else answer.complete(Entry{std::make_unique<BlockInode>(), *attributes});
+  if (!attributes)
+    answer.complete(failure(std::move(attributes).error()));
+  else
+    answer.complete(Entry{std::make_unique<BlockInode>(), *attributes});
 }
 
 Result<Fd> BlockBackend::reopen(int flags) const {
@@ -185,10 +195,12 @@ void BlockBackend::set_attributes(const Caller&, Inode&, File*, const AttributeC
     answer.fail(EPERM);
     return;
   }
-  // The kernel tells of a truncation's times in the same request. They are as little news as the size.
+  // The kernel tells of a truncation's times in the same request. They are as little news as the
+  // size.
   const bool is_truncation = changes.size && !changes.mode && !changes.uid && !changes.gid;
   if (!is_truncation) {
-    if (const Result<void> changed = host_path::change_attributes(source_.get(), -1, others); !changed) {
+    if (const Result<void> changed = host_path::change_attributes(source_.get(), -1, others);
+        !changed) {
       answer.complete(failure(changed.error()));
       return;
     }
@@ -210,7 +222,8 @@ void BlockBackend::file_system_state(Answer<FileSystemState> answer) {
   state.blocks_available = found.f_bavail;
   state.files = 1;
   state.name_max = found.f_namemax;
-  state.used_bytes = is_device_ ? options_.capacity_bytes : static_cast<std::uint64_t>(source.st_blocks) * 512;
+  state.used_bytes =
+      is_device_ ? options_.capacity_bytes : static_cast<std::uint64_t>(source.st_blocks) * 512;
   answer.complete(state);
 }
 
@@ -221,13 +234,15 @@ void BlockBackend::open(Inode&, int flags, Answer<std::unique_ptr<File>> answer)
     answer.complete(failure(std::move(opened).error()));
     return;
   }
-  // A device ends where it ends. A regular file would grow beyond the capacity by what the kernel writes without us,
-  // and one open with passthrough makes all the others so.
+  // A device ends where it ends. A regular file would grow beyond the capacity by what the kernel
+  // writes without us, and one open with passthrough makes all the others so.
   const bool ends_at_capacity = is_device_ && ::lseek(opened->get(), 0, SEEK_END) == capacity_;
-  answer.complete(std::unique_ptr<File>(std::make_unique<BlockFile>(std::move(*opened), ends_at_capacity)));
+  answer.complete(
+      std::unique_ptr<File>(std::make_unique<BlockFile>(std::move(*opened), ends_at_capacity)));
 }
 
-void BlockBackend::read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) {
+void BlockBackend::read(File& file, std::size_t size, off_t offset,
+                        Answer<std::span<const std::byte>> answer) {
   const std::span<std::byte> buffer = thread_buffer(within(offset, size));
   const Result<std::size_t> got = read_source(descriptor_of(file), buffer, offset);
   if (!got) {
@@ -238,8 +253,8 @@ void BlockBackend::read(File& file, std::size_t size, off_t offset, Answer<std::
   answer.complete(std::span<const std::byte>(buffer));
 }
 
-void BlockBackend::write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
-                         Answer<std::size_t> answer) {
+void BlockBackend::write(File& file, std::span<const std::byte> data, off_t offset,
+                         WriteOptions options, Answer<std::size_t> answer) {
   if (options.append) offset = capacity_;
   const std::size_t size = within(offset, data.size());
   if (size == 0 && !data.empty()) {
@@ -251,7 +266,8 @@ void BlockBackend::write(File& file, std::span<const std::byte> data, off_t offs
 }
 
 void BlockBackend::sync(File& file, bool data_only, Answer<void> answer) {
-  answer.complete(done(data_only ? ::fdatasync(descriptor_of(file)) : ::fsync(descriptor_of(file))));
+  answer.complete(
+      done(data_only ? ::fdatasync(descriptor_of(file)) : ::fsync(descriptor_of(file))));
 }
 
 void BlockBackend::allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) {
@@ -265,9 +281,12 @@ void BlockBackend::allocate(File& file, int mode, off_t offset, off_t length, An
   }
   const auto inside = static_cast<off_t>(within(offset, static_cast<std::size_t>(length)));
   const bool is_punch = (mode & FALLOC_FL_PUNCH_HOLE) != 0;
-  if (is_punch && inside == 0) answer.complete({});  // nothing is there, as behind the end of any file
-  else if (!is_punch && inside < length) answer.fail(ENOSPC);
-  else answer.complete(done(::fallocate(descriptor_of(file), mode, offset, inside)));
+  if (is_punch && inside == 0)
+    answer.complete({});  // nothing is there, as behind the end of any file
+  else if (!is_punch && inside < length)
+    answer.fail(ENOSPC);
+  else
+    answer.complete(done(::fallocate(descriptor_of(file), mode, offset, inside)));
 }
 
 void BlockBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
@@ -284,24 +303,32 @@ void BlockBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answ
   if (position < 0 && errno == EINVAL) {
     // Devices do not tell: data as far as they reach.
     const off_t end = ::lseek(descriptor, 0, SEEK_END);
-    if (whence == SEEK_HOLE) position = std::max(offset, end);
-    else if (offset < end) position = offset;
-    else errno = ENXIO;
+    if (whence == SEEK_HOLE)
+      position = std::max(offset, end);
+    else if (offset < end)
+      position = offset;
+    else
+      errno = ENXIO;
   } else if (position < 0 && errno == ENXIO && whence == SEEK_HOLE) {
     position = offset;  // behind the end of a shorter source
   }
-  if (position < 0) answer.complete(failure_from_errno());
-  else if (whence == SEEK_DATA && position >= capacity_) answer.fail(ENXIO);
-  else answer.complete(std::min(position, capacity_));
+  if (position < 0)
+    answer.complete(failure_from_errno());
+  else if (whence == SEEK_DATA && position >= capacity_)
+    answer.fail(ENXIO);
+  else
+    answer.complete(std::min(position, capacity_));
 }
 
-void BlockBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
-                              Answer<std::size_t> answer) {
+void BlockBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
+                              std::size_t length, Answer<std::size_t> answer) {
   const std::size_t readable = within(from_offset, length);
   const std::size_t size = std::min(readable, within(to_offset, readable));
   if (readable == 0 || size == 0) {
-    if (readable == 0) answer.complete(std::size_t{0});
-    else answer.fail(ENOSPC);
+    if (readable == 0)
+      answer.complete(std::size_t{0});
+    else
+      answer.fail(ENOSPC);
     return;
   }
   struct stat source {};
@@ -309,15 +336,18 @@ void BlockBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_
     answer.complete(failure_from_errno());
     return;
   }
-  // Between a shorter source's end and the capacity are zeros that only read() knows of, and devices copy nothing
-  // themselves: the kernel copies by reading and writing then.
+  // Between a shorter source's end and the capacity are zeros that only read() knows of, and
+  // devices copy nothing themselves: the kernel copies by reading and writing then.
   if (is_device_ || from_offset >= source.st_size) {
     answer.fail(EOPNOTSUPP);
     return;
   }
-  const ssize_t copied = ::copy_file_range(descriptor_of(from), &from_offset, descriptor_of(to), &to_offset, size, 0);
-  if (copied < 0) answer.complete(failure_from_errno());
-  else answer.complete(static_cast<std::size_t>(copied));
+  const ssize_t copied =
+      ::copy_file_range(descriptor_of(from), &from_offset, descriptor_of(to), &to_offset, size, 0);
+  if (copied < 0)
+    answer.complete(failure_from_errno());
+  else
+    answer.complete(static_cast<std::size_t>(copied));
 }
 
 void BlockBackend::flock(File& file, int operation, bool wait, Answer<void> answer) {

@@ -17,12 +17,16 @@ struct Capabilities {
 
   bool read() { return ::syscall(SYS_capget, &header, data) == 0; }
   bool write() { return ::syscall(SYS_capset, &header, data) == 0; }
-  static constexpr std::uint32_t bit(int capability) { return std::uint32_t{1} << (capability & 31); }
-  bool is_effective(int capability) const { return (data[capability >> 5].effective & bit(capability)) != 0; }
+  static constexpr std::uint32_t bit(int capability) {
+    return std::uint32_t{1} << (capability & 31);
+  }
+  bool is_effective(int capability) const {
+    return (data[capability >> 5].effective & bit(capability)) != 0;
+  }
 };
 
-// A thread begins with the identity of the one that started it, which may have been somebody's. An id that nobody can
-// have changes nothing and is answered with the current one.
+// A thread begins with the identity of the one that started it, which may have been somebody's. An
+// id that nobody can have changes nothing and is answered with the current one.
 struct ThreadIdentity {
   uid_t uid = static_cast<uid_t>(::syscall(SYS_setfsuid, -1));
   gid_t gid = static_cast<gid_t>(::syscall(SYS_setfsgid, -1));
@@ -59,7 +63,8 @@ void become(const Caller& caller) {
     mine.umask = caller.umask;
   }
   if (!is_privileged) return;
-  // The group first, as everywhere; both calls answer the previous value and have no error to look at.
+  // The group first, as everywhere; both calls answer the previous value and have no error to look
+  // at.
   if (mine.gid != caller.gid) {
     ::syscall(SYS_setfsgid, caller.gid);
     mine.gid = caller.gid;

@@ -14,8 +14,9 @@ struct HostPathOptions {
   bool is_local = false;  // a local volume: the path must be there
 };
 
-// POSIX as the directory's own filesystem has it. Completes inline. Files are kept as file handles and opened when they
-// are needed; descriptors are a bounded cache. Filesystems without handles (overlayfs) cost a descriptor a file.
+// POSIX as the directory's own filesystem has it. Completes inline. Files are kept as file handles
+// and opened when they are needed; descriptors are a bounded cache. Filesystems without handles
+// (overlayfs) cost a descriptor a file.
 std::unique_ptr<Backend> make_host_path_backend(HostPathOptions options);
 
 // Checks a source by HostPathType before it is used, and makes what the type says should be made.

@@ -19,7 +19,9 @@ class UnmountableBackend final : public RefusingBackend {
   void root(Answer<Entry> answer) override { answer.fail(EIO); }
   void get_attributes(Inode&, File*, Answer<Attributes> answer) override { answer.fail(EIO); }
   void open(Inode&, int, Answer<std::unique_ptr<File>> answer) override { answer.fail(EIO); }
-  void read(File&, std::size_t, off_t, Answer<std::span<const std::byte>> answer) override { answer.fail(EIO); }
+  void read(File&, std::size_t, off_t, Answer<std::span<const std::byte>> answer) override {
+    answer.fail(EIO);
+  }
   void file_system_state(Answer<FileSystemState> answer) override { answer.fail(EIO); }
 
  private:
@@ -35,8 +37,10 @@ std::string not_served(const volumes::Volume& volume) {
   std::string source = "has no source";
   if (std::holds_alternative<volumes::NfsSource>(volume.source)) source = "is an nfs volume";
   if (std::holds_alternative<volumes::CsiSource>(volume.source)) source = "is a csi volume";
-  if (const auto* other = std::get_if<volumes::OtherSource>(&volume.source)) source = "is a " + other->field + " volume";
-  return "it " + source + ", which this version of claimfs does not serve: it serves hostPath and local";
+  if (const auto* other = std::get_if<volumes::OtherSource>(&volume.source))
+    source = "is a " + other->field + " volume";
+  return "it " + source +
+         ", which this version of claimfs does not serve: it serves hostPath and local";
 }
 
 }  // namespace
@@ -55,8 +59,10 @@ std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, std::uint64
     return std::make_unique<UnmountableBackend>(set_up_failed(volume, not_served(volume)));
   }
   if (volume.mode == volumes::VolumeMode::Block) {
-    return make_block_backend(
-        {.path = path, .type = type, .is_local = local != nullptr, .capacity_bytes = capacity_bytes});
+    return make_block_backend({.path = path,
+                               .type = type,
+                               .is_local = local != nullptr,
+                               .capacity_bytes = capacity_bytes});
   }
   return make_host_path_backend({.path = path, .type = type, .is_local = local != nullptr});
 }

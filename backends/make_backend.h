@@ -10,8 +10,8 @@
 
 namespace claimfs::backends {
 
-// The backend for a volume's source. `refusal` is why the volume cannot be mounted on this node at all; then, and for
-// sources that are not served, start() fails with Kubernetes' text.
+// The backend for a volume's source. `refusal` is why the volume cannot be mounted on this node at
+// all; then, and for sources that are not served, start() fails with Kubernetes' text.
 std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, std::uint64_t capacity_bytes,
                                       std::optional<std::string> refusal);
 

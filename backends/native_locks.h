@@ -15,8 +15,9 @@
 
 namespace claimfs::backends {
 
-// POSIX range locks on native files: an open file description for each holder, since closing it lets go of them all.
-// Files are told apart by their inode's key. Thread-safe; set() with `wait` blocks, the others do not.
+// POSIX range locks on native files: an open file description for each holder, since closing it
+// lets go of them all. Files are told apart by their inode's key. Thread-safe; set() with `wait`
+// blocks, the others do not.
 class NativeLocks {
  public:
   // Opens the native file anew with these flags.

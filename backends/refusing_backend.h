@@ -4,8 +4,9 @@
 
 namespace claimfs::backends {
 
-// A backend that refuses whatever its heirs do not serve: changes with one errno, look-ups inside with ENOTDIR, extended
-// attributes and locks as not supported. For the tree's own directories and for volumes that are a single file.
+// A backend that refuses whatever its heirs do not serve: changes with one errno, look-ups inside
+// with ENOTDIR, extended attributes and locks as not supported. For the tree's own directories and
+// for volumes that are a single file.
 class RefusingBackend : public Backend {
  public:
   explicit RefusingBackend(int refusal) : refusal_(refusal) {}
@@ -13,34 +14,45 @@ class RefusingBackend : public Backend {
   Result<void> start() override { return {}; }
 
   void lookup(Inode&, std::string_view, Answer<Entry> answer) override { answer.fail(ENOTDIR); }
-  void set_attributes(const Caller&, Inode&, File*, const AttributeChanges&, Answer<Attributes> answer) override {
+  void set_attributes(const Caller&, Inode&, File*, const AttributeChanges&,
+                      Answer<Attributes> answer) override {
     answer.fail(refusal_);
   }
   void read_link(Inode&, Answer<std::string> answer) override { answer.fail(EINVAL); }
 
-  void make_node(const Caller&, Inode&, std::string_view, mode_t, dev_t, Answer<Entry> answer) override {
+  void make_node(const Caller&, Inode&, std::string_view, mode_t, dev_t,
+                 Answer<Entry> answer) override {
     answer.fail(refusal_);
   }
-  void make_directory(const Caller&, Inode&, std::string_view, mode_t, Answer<Entry> answer) override {
+  void make_directory(const Caller&, Inode&, std::string_view, mode_t,
+                      Answer<Entry> answer) override {
     answer.fail(refusal_);
   }
-  void make_symlink(const Caller&, Inode&, std::string_view, std::string_view, Answer<Entry> answer) override {
+  void make_symlink(const Caller&, Inode&, std::string_view, std::string_view,
+                    Answer<Entry> answer) override {
     answer.fail(refusal_);
   }
-  void link(Inode&, Inode&, std::string_view, Answer<Entry> answer) override { answer.fail(refusal_); }
+  void link(Inode&, Inode&, std::string_view, Answer<Entry> answer) override {
+    answer.fail(refusal_);
+  }
   void unlink(Inode&, std::string_view, Answer<void> answer) override { answer.fail(refusal_); }
-  void remove_directory(Inode&, std::string_view, Answer<void> answer) override { answer.fail(refusal_); }
-  void rename(Inode&, std::string_view, Inode&, std::string_view, unsigned, Answer<void> answer) override {
+  void remove_directory(Inode&, std::string_view, Answer<void> answer) override {
+    answer.fail(refusal_);
+  }
+  void rename(Inode&, std::string_view, Inode&, std::string_view, unsigned,
+              Answer<void> answer) override {
     answer.fail(refusal_);
   }
 
-  void create(const Caller&, Inode&, std::string_view, mode_t, int, Answer<Created> answer) override {
+  void create(const Caller&, Inode&, std::string_view, mode_t, int,
+              Answer<Created> answer) override {
     answer.fail(refusal_);
   }
   void create_unnamed(const Caller&, Inode&, mode_t, int, Answer<Created> answer) override {
     answer.fail(refusal_);
   }
-  void write(File&, std::span<const std::byte>, off_t, WriteOptions, Answer<std::size_t> answer) override {
+  void write(File&, std::span<const std::byte>, off_t, WriteOptions,
+             Answer<std::size_t> answer) override {
     answer.fail(refusal_);
   }
   void flush(File&, Answer<void> answer) override { answer.complete({}); }
@@ -51,20 +63,33 @@ class RefusingBackend : public Backend {
     answer.fail(EOPNOTSUPP);
   }
 
-  void open_directory(Inode&, Answer<std::unique_ptr<File>> answer) override { answer.fail(ENOTDIR); }
-  void read_directory(File&, std::uint64_t, DirectorySink&, Answer<void> answer) override { answer.fail(ENOTDIR); }
+  void open_directory(Inode&, Answer<std::unique_ptr<File>> answer) override {
+    answer.fail(ENOTDIR);
+  }
+  void read_directory(File&, std::uint64_t, DirectorySink&, Answer<void> answer) override {
+    answer.fail(ENOTDIR);
+  }
   void sync_directory(File&, bool, Answer<void> answer) override { answer.complete({}); }
 
-  void get_xattr(Inode&, std::string_view, Answer<std::string> answer) override { answer.fail(ENODATA); }
-  void set_xattr(const Caller&, Inode&, std::string_view, std::string_view, int, bool, Answer<void> answer) override {
+  void get_xattr(Inode&, std::string_view, Answer<std::string> answer) override {
+    answer.fail(ENODATA);
+  }
+  void set_xattr(const Caller&, Inode&, std::string_view, std::string_view, int, bool,
+                 Answer<void> answer) override {
     answer.fail(refusal_);
   }
   void list_xattrs(Inode&, Answer<std::string> answer) override { answer.complete(std::string()); }
-  void remove_xattr(Inode&, std::string_view, Answer<void> answer) override { answer.fail(refusal_); }
+  void remove_xattr(Inode&, std::string_view, Answer<void> answer) override {
+    answer.fail(refusal_);
+  }
 
   void flock(File&, int, bool, Answer<void> answer) override { answer.fail(ENOLCK); }
-  void test_lock(Inode&, const RangeLock&, Answer<RangeLock> answer) override { answer.fail(ENOLCK); }
-  void set_lock(Inode&, const RangeLock&, bool, Answer<void> answer) override { answer.fail(ENOLCK); }
+  void test_lock(Inode&, const RangeLock&, Answer<RangeLock> answer) override {
+    answer.fail(ENOLCK);
+  }
+  void set_lock(Inode&, const RangeLock&, bool, Answer<void> answer) override {
+    answer.fail(ENOLCK);
+  }
   void drop_locks(Inode&, std::uint64_t, Answer<void> answer) override { answer.complete({}); }
 
  private:

@@ -6,8 +6,8 @@
 
 namespace claimfs::backends {
 
-// Room for the bytes of one read, the thread's own: valid until its next call. The kernel asks for at most its max_read
-// at once; the buffer grows to that once per thread.
+// Room for the bytes of one read, the thread's own: valid until its next call. The kernel asks for
+// at most its max_read at once; the buffer grows to that once per thread.
 inline std::span<std::byte> thread_buffer(std::size_t size) {
   thread_local std::unique_ptr<std::byte[]> buffer;
   thread_local std::size_t capacity = 0;

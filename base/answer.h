@@ -11,12 +11,14 @@
 
 namespace claimfs {
 
-// The right, and the duty, to complete one operation exactly once, from any thread, inline or later.
+// The right, and the duty, to complete one operation exactly once, from any thread, inline or
+// later.
 //
-// Made from a callable `bool(Result<T>)` that says whether the receiver took the result: the kernel drops the answer
-// to an interrupted request, and what that answer counted must then be undone by whoever gave it.
-// Callables up to kInlineBytes are stored in place, so that the hot path allocates nothing.
-// Dropping an Answer without completing it is a mistake of ours: it completes with EIO, and debug builds stop.
+// Made from a callable `bool(Result<T>)` that says whether the receiver took the result: the kernel
+// drops the answer to an interrupted request, and what that answer counted must then be undone by
+// whoever gave it. Callables up to kInlineBytes are stored in place, so that the hot path allocates
+// nothing. Dropping an Answer without completing it is a mistake of ours: it completes with EIO,
+// and debug builds stop.
 template <class T>
 class Answer {
  public:
@@ -61,20 +63,19 @@ class Answer {
     bool (*deliver_and_destroy)(void* storage, Result<T>&& result);
   };
   template <class Target>
-  static constexpr Behaviour kInPlace = {
-      [](void* from, void* to) {
-        auto* target = static_cast<Target*>(from);
-        new (to) Target(std::move(*target));
-        target->~Target();
-      },
-      [](void* storage, Result<T>&& result) {
-        auto* target = static_cast<Target*>(storage);
-        struct Destroy {
-          Target* target;
-          ~Destroy() { target->~Target(); }
-        } destroy{target};
-        return (*target)(std::move(result));
-      }};
+  static constexpr Behaviour kInPlace = {[](void* from, void* to) {
+                                           auto* target = static_cast<Target*>(from);
+                                           new (to) Target(std::move(*target));
+                                           target->~Target();
+                                         },
+                                         [](void* storage, Result<T>&& result) {
+                                           auto* target = static_cast<Target*>(storage);
+                                           struct Destroy {
+                                             Target* target;
+                                             ~Destroy() { target->~Target(); }
+                                           } destroy{target};
+                                           return (*target)(std::move(result));
+                                         }};
   template <class Target>
   static constexpr Behaviour kOnHeap = {
       [](void* from, void* to) { new (to) Target*(*static_cast<Target**>(from)); },

@@ -7,7 +7,8 @@ namespace claimfs {
 
 // A value that can only be reached under its lock:
 //   guarded.with([](State& state) { … });
-// A thread holds at most one such lock, and none across a system call that can block, a reply or a notification.
+// A thread holds at most one such lock, and none across a system call that can block, a reply or a
+// notification.
 template <class T>
 class Guarded {
  public:

@@ -13,7 +13,8 @@ namespace claimfs::cli {
 namespace {
 
 bool is_within(std::string_view path, std::string_view directory) {
-  return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
 bool stands_in(const std::filesystem::path& process, const std::string& directory) {
@@ -30,7 +31,8 @@ bool is_used_by_processes(const std::string& mount_point, const std::string& pat
   if (!mount) return false;
   const std::string own = std::to_string(::getpid());
   std::error_code error;
-  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string name = entry->path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos || name == own) continue;
     if (stands_in(entry->path(), mount_point + path_in_mount)) return true;

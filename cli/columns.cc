@@ -48,7 +48,10 @@ Row claim_row(const Object& object, bool wide, std::int64_t now) {
              status_of(object),
              claim.volume_name,
              names_volume ? claim.status_capacity.value_or(volumes::Quantity()).text() : "",
-             names_volume ? volumes::AccessModes::from(value_at(object.document, {"status", "accessModes"})).canonical() : "",
+             names_volume
+                 ? volumes::AccessModes::from(value_at(object.document, {"status", "accessModes"}))
+                       .canonical()
+                 : "",
              claim.storage_class.value_or(""),
              or_unset(claim.attributes_class),
              age_of(claim.metadata.created, now)};
@@ -70,7 +73,8 @@ Row pod_row(const Object& object, bool wide, std::int64_t now) {
   const auto pod = volumes::Pod::from(object);
   const auto& containers = value_at(object.document, {"spec", "containers"});
   Row row = {object.name(), "0/" + std::to_string(containers.size()),
-             object.is_deleting() ? "Terminating" : pod.phase, "0", age_of(pod.metadata.created, now)};
+             object.is_deleting() ? "Terminating" : pod.phase, "0",
+             age_of(pod.metadata.created, now)};
   if (wide) row.push_back(pod.node.empty() ? "<none>" : pod.node);
   return row;
 }
@@ -97,35 +101,53 @@ Row titles(Kind kind, bool wide) {
   Row row;
   switch (kind) {
     case Kind::PersistentVolume:
-      row = {"NAME", "CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS",
-             "VOLUMEATTRIBUTESCLASS", "REASON", "AGE"};
+      row = {"NAME",  "CAPACITY",     "ACCESS MODES",          "RECLAIM POLICY", "STATUS",
+             "CLAIM", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS", "REASON",         "AGE"};
       if (wide) row.emplace_back("VOLUMEMODE");
       break;
     case Kind::PersistentVolumeClaim:
-      row = {"NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS", "AGE"};
+      row = {"NAME",
+             "STATUS",
+             "VOLUME",
+             "CAPACITY",
+             "ACCESS MODES",
+             "STORAGECLASS",
+             "VOLUMEATTRIBUTESCLASS",
+             "AGE"};
       if (wide) row.emplace_back("VOLUMEMODE");
       break;
     case Kind::StorageClass:
-      row = {"NAME", "PROVISIONER", "RECLAIMPOLICY", "VOLUMEBINDINGMODE", "ALLOWVOLUMEEXPANSION", "AGE"};
+      row = {"NAME", "PROVISIONER", "RECLAIMPOLICY", "VOLUMEBINDINGMODE", "ALLOWVOLUMEEXPANSION",
+             "AGE"};
       break;
     case Kind::Pod:
       row = {"NAME", "READY", "STATUS", "RESTARTS", "AGE"};
       if (wide) row.emplace_back("NODE");
       break;
-    case Kind::Event: row = {"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"}; break;
-    case Kind::Attachment: row = {"NAME", "VOLUME", "CLAIM", "NODE", "READONLY", "AGE"}; break;
+    case Kind::Event:
+      row = {"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"};
+      break;
+    case Kind::Attachment:
+      row = {"NAME", "VOLUME", "CLAIM", "NODE", "READONLY", "AGE"};
+      break;
   }
   return row;
 }
 
 Row row_of(const Object& object, bool wide, std::int64_t now) {
   switch (object.kind) {
-    case Kind::PersistentVolume: return volume_row(object, wide, now);
-    case Kind::PersistentVolumeClaim: return claim_row(object, wide, now);
-    case Kind::StorageClass: return class_row(object, now);
-    case Kind::Pod: return pod_row(object, wide, now);
-    case Kind::Event: return event_row(object, now);
-    case Kind::Attachment: return attachment_row(object, now);
+    case Kind::PersistentVolume:
+      return volume_row(object, wide, now);
+    case Kind::PersistentVolumeClaim:
+      return claim_row(object, wide, now);
+    case Kind::StorageClass:
+      return class_row(object, now);
+    case Kind::Pod:
+      return pod_row(object, wide, now);
+    case Kind::Event:
+      return event_row(object, now);
+    case Kind::Attachment:
+      return attachment_row(object, now);
   }
   return {};
 }
@@ -138,8 +160,9 @@ std::string age_of(const std::string& timestamp, std::int64_t now) {
 }
 
 std::string last_seen(const volumes::Json& event) {
-  for (const auto& path : {value_at(event, {"series", "lastObservedTime"}), value_at(event, {"lastTimestamp"}),
-                           value_at(event, {"eventTime"}), value_at(event, {"firstTimestamp"})}) {
+  for (const auto& path :
+       {value_at(event, {"series", "lastObservedTime"}), value_at(event, {"lastTimestamp"}),
+        value_at(event, {"eventTime"}), value_at(event, {"firstTimestamp"})}) {
     if (path.is_string()) return path.get<std::string>();
   }
   return text_at(event, {"metadata", "creationTimestamp"});
@@ -150,7 +173,8 @@ std::string qualified_name(const Object& object) {
   return names.qualified(names.singular) + "/" + object.name();
 }
 
-Table table_of(Kind kind, const std::vector<Object>& objects, const TableOptions& options, std::int64_t now) {
+Table table_of(Kind kind, const std::vector<Object>& objects, const TableOptions& options,
+               std::int64_t now) {
   Table table;
   const bool with_namespace = options.with_namespace && volumes::names_of(kind).namespaced;
   if (options.with_titles) {
@@ -161,7 +185,8 @@ Table table_of(Kind kind, const std::vector<Object>& objects, const TableOptions
   for (const Object& object : objects) {
     Row row = row_of(object, options.wide, now);
     if (options.with_kind_in_name && kind != Kind::Event) {
-      row.front() = volumes::names_of(kind).qualified(volumes::names_of(kind).singular) + "/" + row.front();
+      row.front() =
+          volumes::names_of(kind).qualified(volumes::names_of(kind).singular) + "/" + row.front();
     }
     if (with_namespace) row.insert(row.begin(), object.name_space());
     table.push_back(std::move(row));
@@ -175,7 +200,8 @@ std::string table_text(const Table& table) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       // A cell stays a cell, whatever it says.
       std::string cell = row[i];
-      std::ranges::replace_if(cell, [](char c) { return c == '\t' || c == '\n'; }, ' ');
+      std::ranges::replace_if(
+          cell, [](char c) { return c == '\t' || c == '\n'; }, ' ');
       text += (i == 0 ? "" : "\t") + cell;
     }
     text += '\n';

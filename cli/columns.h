@@ -13,14 +13,14 @@ using Table = std::vector<std::vector<std::string>>;
 
 struct TableOptions {
   bool wide = false;
-  bool with_namespace = false;    // -A
-  bool with_kind_in_name = false; // several kinds at once: `persistentvolume/x`
+  bool with_namespace = false;     // -A
+  bool with_kind_in_name = false;  // several kinds at once: `persistentvolume/x`
   bool with_titles = true;
 };
 
 // Source: KUBERNETES.md 8.1. `now` in seconds since 1970, for ages.
-Table table_of(volumes::Kind kind, const std::vector<volumes::Object>& objects, const TableOptions& options,
-               std::int64_t now);
+Table table_of(volumes::Kind kind, const std::vector<volumes::Object>& objects,
+               const TableOptions& options, std::int64_t now);
 
 // Columns at least three blanks apart, ended by a newline; empty for an empty table.
 std::string table_text(const Table& table);

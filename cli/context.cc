@@ -33,8 +33,10 @@ Outcome<std::string> database_path(const config::Config& config) {
     const std::string path = config.store.substr(kSqliteScheme.size());
     if (path.starts_with('/') && path.size() > 1) return path;
   }
-  return fail(ExitStatus::InvalidConfiguration,
-              "store \"" + config.store + "\" is not served: say `sqlite` or `sqlite:///PATH` (etcd is not in this version)");
+  return fail(
+      ExitStatus::InvalidConfiguration,
+      "store \"" + config.store +
+          "\" is not served: say `sqlite` or `sqlite:///PATH` (etcd is not in this version)");
 }
 
 }  // namespace
@@ -60,10 +62,12 @@ Outcome<config::Config> load_config(const GlobalFlags& flags) {
   overlay(config.store, flags.store, "CLAIMFS_STORE");
   overlay(config.node, flags.node, "CLAIMFS_NODE");
   if (!config.state.starts_with('/')) {
-    return fail(ExitStatus::InvalidConfiguration, "the state directory \"" + config.state + "\" must be an absolute path");
+    return fail(ExitStatus::InvalidConfiguration,
+                "the state directory \"" + config.state + "\" must be an absolute path");
   }
   if (const auto problem = volumes::dns_subdomain_problem(config.node)) {
-    return fail(ExitStatus::InvalidConfiguration, "the node name \"" + config.node + "\" is invalid: " + *problem);
+    return fail(ExitStatus::InvalidConfiguration,
+                "the node name \"" + config.node + "\" is invalid: " + *problem);
   }
   return config;
 }

@@ -11,7 +11,8 @@
 
 namespace claimfs::cli {
 
-// What may stand before or after every verb. Absent: the environment says, then the configuration file.
+// What may stand before or after every verb. Absent: the environment says, then the configuration
+// file.
 struct GlobalFlags {
   std::optional<std::string> config_file;
   std::optional<std::string> state;
@@ -19,7 +20,8 @@ struct GlobalFlags {
   std::optional<std::string> node;
 };
 
-// The configuration, with environment and flags laid over it. A missing default file is an empty one.
+// The configuration, with environment and flags laid over it. A missing default file is an empty
+// one.
 Outcome<config::Config> load_config(const GlobalFlags& flags);
 // Which file that is.
 std::string config_file_of(const GlobalFlags& flags);

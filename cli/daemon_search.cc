@@ -17,7 +17,8 @@ namespace {
 bool serves(const std::filesystem::path& process, const std::string& mount_point) {
   std::ifstream file(process / "cmdline", std::ios::binary);
   std::string word;
-  if (!std::getline(file, word, '\0') || std::filesystem::path(word).filename() != "claimfs") return false;
+  if (!std::getline(file, word, '\0') || std::filesystem::path(word).filename() != "claimfs")
+    return false;
   std::error_code error;
   const auto directory = std::filesystem::read_symlink(process / "cwd", error);
   while (std::getline(file, word, '\0')) {
@@ -27,7 +28,8 @@ bool serves(const std::filesystem::path& process, const std::string& mount_point
         mount_point.ends_with("/" + std::filesystem::path(word).lexically_normal().string())) {
       return true;
     }
-    if (word.size() > 1 && word.back() == '/' && word.substr(0, word.size() - 1) == mount_point) return true;
+    if (word.size() > 1 && word.back() == '/' && word.substr(0, word.size() - 1) == mount_point)
+      return true;
   }
   return false;
 }
@@ -42,14 +44,16 @@ bool Daemon::wait_for_end(std::chrono::milliseconds timeout) const {
 std::vector<Daemon> daemons_of(const std::string& mount_point) {
   std::vector<Daemon> daemons;
   std::error_code error;
-  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string name = entry->path().filename();
     pid_t pid = 0;
     const auto [rest, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (bad != std::errc() || rest != name.data() + name.size() || pid == ::getpid()) continue;
     // The descriptor first: what is read afterwards is of that very process.
     Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (process && serves(entry->path(), mount_point)) daemons.emplace_back(pid, std::move(process));
+    if (process && serves(entry->path(), mount_point))
+      daemons.emplace_back(pid, std::move(process));
   }
   return daemons;
 }

@@ -32,7 +32,8 @@ std::string label_lines(const StringMap& labels) {
 // A long value, or one of several lines, stands below its key.
 std::string annotation_text(const std::string& key, std::string value) {
   if (value.ends_with('\n')) value.pop_back();
-  const bool is_long = key.size() + value.size() + 2 > kLongestAnnotation || value.find('\n') != std::string::npos;
+  const bool is_long =
+      key.size() + value.size() + 2 > kLongestAnnotation || value.find('\n') != std::string::npos;
   if (!is_long) return key + ": " + value + "\n";
   std::string text = key + ":\n";
   for (std::size_t begin = 0; begin <= value.size();) {
@@ -55,33 +56,41 @@ std::string annotation_lines(StringMap annotations) {
 
 std::string finalizer_line(const volumes::Metadata& metadata) {
   std::string list;
-  for (const std::string& finalizer : metadata.finalizers) list += (list.empty() ? "" : " ") + finalizer;
+  for (const std::string& finalizer : metadata.finalizers)
+    list += (list.empty() ? "" : " ") + finalizer;
   return "Finalizers:\t[" + list + "]\n";
 }
 
 std::string status_line(const Object& object, std::int64_t now) {
-  if (!object.is_deleting()) return "Status:\t" + text_at(object.document, {"status", "phase"}) + "\n";
-  return "Status:\tTerminating (lasts " + age_of(text_at(object.document, {"metadata", "deletionTimestamp"}), now) + ")\n";
+  if (!object.is_deleting())
+    return "Status:\t" + text_at(object.document, {"status", "phase"}) + "\n";
+  return "Status:\tTerminating (lasts " +
+         age_of(text_at(object.document, {"metadata", "deletionTimestamp"}), now) + ")\n";
 }
 
 std::string events_of(const Object& object, const Surroundings& surroundings) {
   std::string rows;
   for (const Object& event : surroundings.events) {
     const auto& about = value_at(event.document, {"involvedObject"});
-    if (text_at(about, "kind") != volumes::names_of(object.kind).kind_name || text_at(about, "name") != object.name() ||
-        text_at(about, "namespace") != object.name_space() || (!object.uid().empty() && text_at(about, "uid") != object.uid())) {
+    if (text_at(about, "kind") != volumes::names_of(object.kind).kind_name ||
+        text_at(about, "name") != object.name() ||
+        text_at(about, "namespace") != object.name_space() ||
+        (!object.uid().empty() && text_at(about, "uid") != object.uid())) {
       continue;
     }
     std::string age = age_of(last_seen(event.document), surroundings.now);
     const auto& count = value_at(event.document, {"count"});
     if (count.is_number_integer() && count.get<long>() > 1) {
-      age += " (x" + count.dump() + " over " + age_of(text_at(event.document, "firstTimestamp"), surroundings.now) + ")";
+      age += " (x" + count.dump() + " over " +
+             age_of(text_at(event.document, "firstTimestamp"), surroundings.now) + ")";
     }
-    rows += "  " + text_at(event.document, "type") + "\t" + text_at(event.document, "reason") + "\t" + age + "\t" +
-            text_at(event.document, {"source", "component"}) + "\t" + text_at(event.document, "message") + "\n";
+    rows += "  " + text_at(event.document, "type") + "\t" + text_at(event.document, "reason") +
+            "\t" + age + "\t" + text_at(event.document, {"source", "component"}) + "\t" +
+            text_at(event.document, "message") + "\n";
   }
   if (rows.empty()) return "Events:\t<none>\n";
-  return "Events:\n  Type\tReason\tAge\tFrom\tMessage\n  ----\t------\t----\t----\t-------\n" + rows;
+  return "Events:\n  Type\tReason\tAge\tFrom\tMessage\n  ----\t------\t----\t----\t-------\n" +
+         rows;
 }
 
 std::string node_affinity_lines(const volumes::Volume& volume) {
@@ -99,7 +108,8 @@ std::string node_affinity_lines(const volumes::Volume& volume) {
         std::ranges::transform(op, op.begin(), [](unsigned char c) { return std::tolower(c); });
         line += (line.empty() ? "" : "\n\t") + requirement.key + " " + op;
         std::string values;
-        for (const std::string& value : requirement.values) values += (values.empty() ? "" : ", ") + value;
+        for (const std::string& value : requirement.values)
+          values += (values.empty() ? "" : ", ") + value;
         if (!values.empty()) line += " [" + values + "]";
       }
     }
@@ -111,14 +121,18 @@ std::string node_affinity_lines(const volumes::Volume& volume) {
 std::string describe_volume(const Object& object, const Surroundings& surroundings) {
   const auto volume = volumes::Volume::from(object);
   std::string text = "Name:\t" + object.name() + "\n" + label_lines(volume.metadata.labels) +
-                     annotation_lines(volume.metadata.annotations) + finalizer_line(volume.metadata) + "StorageClass:\t" +
-                     volume.storage_class + "\n" + status_line(object, surroundings.now) + "Claim:\t";
+                     annotation_lines(volume.metadata.annotations) +
+                     finalizer_line(volume.metadata) + "StorageClass:\t" + volume.storage_class +
+                     "\n" + status_line(object, surroundings.now) + "Claim:\t";
   if (volume.claim_ref) text += volume.claim_ref->name_space + "/" + volume.claim_ref->name;
-  text += "\nReclaim Policy:\t" + text_at(object.document, {"spec", "persistentVolumeReclaimPolicy"}) +
+  text += "\nReclaim Policy:\t" +
+          text_at(object.document, {"spec", "persistentVolumeReclaimPolicy"}) +
           "\nAccess Modes:\t" + volume.access_modes.canonical() + "\n";
-  if (const auto mode = text_at(object.document, {"spec", "volumeMode"}); !mode.empty()) text += "VolumeMode:\t" + mode + "\n";
-  text += "Capacity:\t" + volume.capacity.text() + "\n" + node_affinity_lines(volume) + "Message:\t" + volume.message +
-          "\nSource:\n" + source_lines(value_at(object.document, {"spec"}));
+  if (const auto mode = text_at(object.document, {"spec", "volumeMode"}); !mode.empty())
+    text += "VolumeMode:\t" + mode + "\n";
+  text += "Capacity:\t" + volume.capacity.text() + "\n" + node_affinity_lines(volume) +
+          "Message:\t" + volume.message + "\nSource:\n" +
+          source_lines(value_at(object.document, {"spec"}));
   return text + events_of(object, surroundings);
 }
 
@@ -143,8 +157,8 @@ std::string condition_lines(const Object& claim) {
       "  ----\t------\t-----------------\t------------------\t------\t-------\n";
   for (const auto& condition : conditions) {
     text += "  " + text_at(condition, "type") + " \t" + text_at(condition, "status") + " \t" +
-            text_at(condition, "lastProbeTime") + " \t" + text_at(condition, "lastTransitionTime") + " \t" +
-            text_at(condition, "reason") + " \t" + text_at(condition, "message") + "\n";
+            text_at(condition, "lastProbeTime") + " \t" + text_at(condition, "lastTransitionTime") +
+            " \t" + text_at(condition, "reason") + " \t" + text_at(condition, "message") + "\n";
   }
   return text;
 }
@@ -152,21 +166,27 @@ std::string condition_lines(const Object& claim) {
 std::string describe_claim(const Object& object, const Surroundings& surroundings) {
   const auto claim = volumes::Claim::from(object);
   const bool names_volume = !claim.volume_name.empty();
-  std::string text = "Name:\t" + object.name() + "\nNamespace:\t" + object.name_space() + "\nStorageClass:\t" +
-                     claim.storage_class.value_or("") + "\n" + status_line(object, surroundings.now) + "Volume:\t" +
-                     claim.volume_name + "\n" + label_lines(claim.metadata.labels) +
-                     annotation_lines(claim.metadata.annotations) + finalizer_line(claim.metadata) + "Capacity:\t";
+  std::string text =
+      "Name:\t" + object.name() + "\nNamespace:\t" + object.name_space() + "\nStorageClass:\t" +
+      claim.storage_class.value_or("") + "\n" + status_line(object, surroundings.now) +
+      "Volume:\t" + claim.volume_name + "\n" + label_lines(claim.metadata.labels) +
+      annotation_lines(claim.metadata.annotations) + finalizer_line(claim.metadata) + "Capacity:\t";
   if (names_volume) text += claim.status_capacity.value_or(volumes::Quantity()).text();
   text += "\nAccess Modes:\t";
-  if (names_volume) text += volumes::AccessModes::from(value_at(object.document, {"status", "accessModes"})).canonical();
+  if (names_volume)
+    text += volumes::AccessModes::from(value_at(object.document, {"status", "accessModes"}))
+                .canonical();
   text += "\n";
-  if (const auto mode = text_at(object.document, {"spec", "volumeMode"}); !mode.empty()) text += "VolumeMode:\t" + mode + "\n";
+  if (const auto mode = text_at(object.document, {"spec", "volumeMode"}); !mode.empty())
+    text += "VolumeMode:\t" + mode + "\n";
   if (const auto& source = value_at(object.document, {"spec", "dataSource"}); source.is_object()) {
     text += "DataSource:\n";
-    if (const auto group = text_at(source, "apiGroup"); !group.empty()) text += "  APIGroup:\t" + group + "\n";
+    if (const auto group = text_at(source, "apiGroup"); !group.empty())
+      text += "  APIGroup:\t" + group + "\n";
     text += "  Kind:\t" + text_at(source, "kind") + "\n  Name:\t" + text_at(source, "name") + "\n";
   }
-  return text + used_by_lines(object, surroundings) + condition_lines(object) + events_of(object, surroundings);
+  return text + used_by_lines(object, surroundings) + condition_lines(object) +
+         events_of(object, surroundings);
 }
 
 std::string joined(const StringMap& map) {
@@ -178,10 +198,12 @@ std::string joined(const StringMap& map) {
 std::string describe_class(const Object& object, const Surroundings& surroundings) {
   const auto storage_class = volumes::StorageClass::from(object);
   const auto& expansion = value_at(object.document, {"allowVolumeExpansion"});
-  std::string text = "Name:\t" + object.name() + "\nIsDefaultClass:\t" + (storage_class.is_default() ? "Yes" : "No") +
-                     "\nAnnotations:\t" + joined(storage_class.metadata.annotations) + "\nProvisioner:\t" +
+  std::string text = "Name:\t" + object.name() + "\nIsDefaultClass:\t" +
+                     (storage_class.is_default() ? "Yes" : "No") + "\nAnnotations:\t" +
+                     joined(storage_class.metadata.annotations) + "\nProvisioner:\t" +
                      storage_class.provisioner + "\nParameters:\t" +
-                     joined(volumes::string_map(value_at(object.document, {"parameters"}))) + "\nAllowVolumeExpansion:\t" +
+                     joined(volumes::string_map(value_at(object.document, {"parameters"}))) +
+                     "\nAllowVolumeExpansion:\t" +
                      (expansion.is_boolean() ? (expansion == true ? "True" : "False") : "<unset>");
   const auto options = volumes::string_list(value_at(object.document, {"mountOptions"}));
   if (options.empty()) {
@@ -190,18 +212,20 @@ std::string describe_class(const Object& object, const Surroundings& surrounding
     text += "\nMountOptions:\n";
     for (const std::string& option : options) text += "  " + option + "\n";
   }
-  text += "ReclaimPolicy:\t" + text_at(object.document, "reclaimPolicy") + "\nVolumeBindingMode:\t" +
-          text_at(object.document, "volumeBindingMode") + "\n";
+  text += "ReclaimPolicy:\t" + text_at(object.document, "reclaimPolicy") +
+          "\nVolumeBindingMode:\t" + text_at(object.document, "volumeBindingMode") + "\n";
   return text + events_of(object, surroundings);
 }
 
 std::string describe_pod(const Object& object, const Surroundings& surroundings) {
   const auto pod = volumes::Pod::from(object);
-  std::string text = "Name:\t" + object.name() + "\nNamespace:\t" + object.name_space() + "\nNode:\t" +
-                     (pod.node.empty() ? "<none>" : pod.node) + "\n" + label_lines(pod.metadata.labels) +
-                     annotation_lines(pod.metadata.annotations) + status_line(object, surroundings.now) + "Volumes:\n";
+  std::string text = "Name:\t" + object.name() + "\nNamespace:\t" + object.name_space() +
+                     "\nNode:\t" + (pod.node.empty() ? "<none>" : pod.node) + "\n" +
+                     label_lines(pod.metadata.labels) + annotation_lines(pod.metadata.annotations) +
+                     status_line(object, surroundings.now) + "Volumes:\n";
   for (const auto& use : pod.claims) {
-    text += "  Claim:\t" + use.claim + "\n  ReadOnly:\t" + (use.read_only ? "true" : "false") + "\n";
+    text +=
+        "  Claim:\t" + use.claim + "\n  ReadOnly:\t" + (use.read_only ? "true" : "false") + "\n";
   }
   return text + events_of(object, surroundings);
 }
@@ -210,7 +234,8 @@ std::string describe_other(const Object& object) {
   std::string text = "Name:\t" + object.name() + "\n";
   if (!object.name_space().empty()) text += "Namespace:\t" + object.name_space() + "\n";
   for (const auto& [key, value] : object.document.items()) {
-    if (key != "metadata") text += key + ":\t" + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
+    if (key != "metadata")
+      text += key + ":\t" + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
   }
   return text;
 }
@@ -220,19 +245,30 @@ std::string describe_other(const Object& object) {
 Result<Surroundings> surroundings_of(store::Store& store, std::int64_t now) {
   auto events = TRY(store.list(Kind::Event));
   auto pods = TRY(store.list(Kind::Pod));
-  std::ranges::stable_sort(events.objects, {}, [](const Object& event) { return last_seen(event.document); });
+  std::ranges::stable_sort(events.objects, {},
+                           [](const Object& event) { return last_seen(event.document); });
   return Surroundings{std::move(events.objects), std::move(pods.objects), now};
 }
 
 std::string describe(const Object& object, const Surroundings& surroundings) {
   std::string text;
   switch (object.kind) {
-    case Kind::PersistentVolume: text = describe_volume(object, surroundings); break;
-    case Kind::PersistentVolumeClaim: text = describe_claim(object, surroundings); break;
-    case Kind::StorageClass: text = describe_class(object, surroundings); break;
-    case Kind::Pod: text = describe_pod(object, surroundings); break;
+    case Kind::PersistentVolume:
+      text = describe_volume(object, surroundings);
+      break;
+    case Kind::PersistentVolumeClaim:
+      text = describe_claim(object, surroundings);
+      break;
+    case Kind::StorageClass:
+      text = describe_class(object, surroundings);
+      break;
+    case Kind::Pod:
+      text = describe_pod(object, surroundings);
+      break;
     case Kind::Event:
-    case Kind::Attachment: text = describe_other(object); break;
+    case Kind::Attachment:
+      text = describe_other(object);
+      break;
   }
   return align(text, 0, 2);
 }

@@ -9,19 +9,23 @@ using volumes::Json;
 using volumes::text_at;
 using volumes::value_at;
 
-std::string line(const std::string& title, const std::string& value) { return "    " + title + ":\t" + value + "\n"; }
+std::string line(const std::string& title, const std::string& value) {
+  return "    " + title + ":\t" + value + "\n";
+}
 
 std::string flag(const Json& value) { return value == Json(true) ? "true" : "false"; }
 
 std::string host_path_lines(const Json& source) {
   const Json& type = value_at(source, {"type"});
-  return line("Type", "HostPath (bare host directory volume)") + line("Path", text_at(source, "path")) +
+  return line("Type", "HostPath (bare host directory volume)") +
+         line("Path", text_at(source, "path")) +
          line("HostPathType", type.is_string() ? type.get<std::string>() : "<none>");
 }
 
 std::string nfs_lines(const Json& source) {
-  return line("Type", "NFS (an NFS mount that lasts the lifetime of a pod)") + line("Server", text_at(source, "server")) +
-         line("Path", text_at(source, "path")) + line("ReadOnly", flag(value_at(source, {"readOnly"})));
+  return line("Type", "NFS (an NFS mount that lasts the lifetime of a pod)") +
+         line("Server", text_at(source, "server")) + line("Path", text_at(source, "path")) +
+         line("ReadOnly", flag(value_at(source, {"readOnly"})));
 }
 
 std::string local_lines(const Json& source) {
@@ -30,10 +34,11 @@ std::string local_lines(const Json& source) {
 }
 
 std::string csi_lines(const Json& source) {
-  std::string text = line("Type", "CSI (a Container Storage Interface (CSI) volume source)") +
-                     line("Driver", text_at(source, "driver")) + line("FSType", text_at(source, "fsType")) +
-                     line("VolumeHandle", text_at(source, "volumeHandle")) +
-                     line("ReadOnly", flag(value_at(source, {"readOnly"}))) + "    VolumeAttributes:\t";
+  std::string text =
+      line("Type", "CSI (a Container Storage Interface (CSI) volume source)") +
+      line("Driver", text_at(source, "driver")) + line("FSType", text_at(source, "fsType")) +
+      line("VolumeHandle", text_at(source, "volumeHandle")) +
+      line("ReadOnly", flag(value_at(source, {"readOnly"}))) + "    VolumeAttributes:\t";
   const auto attributes = volumes::string_map(value_at(source, {"volumeAttributes"}));
   if (attributes.empty()) return text + "<none>\n";
   bool is_first = true;

@@ -10,12 +10,18 @@ Failure failure_of(const control::Refusal& refusal) {
     return "Error from server (" + std::string(reason) + "): " + refusal.message;
   };
   switch (refusal.reason) {
-    case Reason::Invalid: return {ExitStatus::InvalidManifest, refusal.message};
-    case Reason::AlreadyExists: return {ExitStatus::Failed, from_server("AlreadyExists")};
-    case Reason::NotFound: return {ExitStatus::Failed, from_server("NotFound")};
-    case Reason::Conflict: return {ExitStatus::Failed, from_server("Conflict")};
-    case Reason::Forbidden: return {ExitStatus::Failed, from_server("Forbidden")};
-    case Reason::Unreachable: return {ExitStatus::Unreachable, refusal.message};
+    case Reason::Invalid:
+      return {ExitStatus::InvalidManifest, refusal.message};
+    case Reason::AlreadyExists:
+      return {ExitStatus::Failed, from_server("AlreadyExists")};
+    case Reason::NotFound:
+      return {ExitStatus::Failed, from_server("NotFound")};
+    case Reason::Conflict:
+      return {ExitStatus::Failed, from_server("Conflict")};
+    case Reason::Forbidden:
+      return {ExitStatus::Failed, from_server("Forbidden")};
+    case Reason::Unreachable:
+      return {ExitStatus::Unreachable, refusal.message};
   }
   return {ExitStatus::Failed, refusal.message};
 }

@@ -19,7 +19,8 @@ std::string_view trim(std::string_view text) {
 }
 
 bool is_quoted(std::string_view text) {
-  return text.size() >= 2 && (text.front() == '"' || text.front() == '\'') && text.back() == text.front();
+  return text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+         text.back() == text.front();
 }
 
 std::string unquoted(std::string_view text) {
@@ -37,8 +38,10 @@ std::size_t closing(std::string_view text, std::size_t open, char opener, char c
   for (std::size_t i = open; i < text.size(); ++i) {
     const char c = text[i];
     if (quote) {
-      if (c == '\\') ++i;
-      else if (c == quote) quote = 0;
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
     } else if (c == '"' || c == '\'') {
       quote = c;
     } else if (c == opener) {
@@ -76,15 +79,18 @@ Result<JsonPath> JsonPath::parse(std::string_view text) {
         if (at != std::string_view::npos) {
           step.comparison = inner.substr(at, 2);
           const std::string_view value = trim(inner.substr(at + 2));
-          step.value = is_quoted(value) ? Json(unquoted(value)) : Json::parse(value, nullptr, false);
+          step.value =
+              is_quoted(value) ? Json(unquoted(value)) : Json::parse(value, nullptr, false);
           if (step.value.is_discarded()) return wrong("no value to compare with", whole);
           inner = inner.substr(0, at);
         }
         step.operand = std::make_shared<const JsonPath>(TRY(parse(inner)));
       } else {
         step.type = Step::Type::Index;
-        const auto [rest, error] = std::from_chars(inner.data(), inner.data() + inner.size(), step.index);
-        if (error != std::errc() || rest != inner.data() + inner.size()) return wrong("no index", whole);
+        const auto [rest, error] =
+            std::from_chars(inner.data(), inner.data() + inner.size(), step.index);
+        if (error != std::errc() || rest != inner.data() + inner.size())
+          return wrong("no index", whole);
       }
     } else {
       const bool descends = text.starts_with("..");
@@ -131,7 +137,8 @@ void JsonPath::apply(const Step& step, const Json& at, std::vector<const Json*>&
       for (const Json& each : at) {
         const auto values = step.operand->find(each);
         const bool equal = !values.empty() && *values.front() == step.value;
-        if (step.comparison.empty() ? !values.empty() : equal == (step.comparison == "==")) found.push_back(&each);
+        if (step.comparison.empty() ? !values.empty() : equal == (step.comparison == "=="))
+          found.push_back(&each);
       }
       break;
   }
@@ -147,7 +154,9 @@ std::vector<const Json*> JsonPath::find(const Json& document) const {
   return current;
 }
 
-std::string json_path_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string json_path_text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 Result<std::string> expand_json_path(std::string_view text, const Json& document) {
   std::string output;

@@ -10,7 +10,8 @@
 
 namespace claimfs::cli {
 
-// kubectl's JSONPath: `.a.b`, `['k']`, `.a\.b`, `[0]`, `[-1]`, `[*]`, `.*`, `..name`, `[?(@.a=="x")]`.
+// kubectl's JSONPath: `.a.b`, `['k']`, `.a\.b`, `[0]`, `[-1]`, `[*]`, `.*`, `..name`,
+// `[?(@.a=="x")]`.
 class JsonPath {
  public:
   // With or without the leading dot or `$`. EINVAL with what is wrong.
@@ -22,13 +23,14 @@ class JsonPath {
   struct Step {
     enum class Type { Key, Index, All, Descend, Filter };
     Type type = Type::Key;
-    std::string key;                           // Key, Descend
-    long index = 0;                            // Index, from the end when negative
-    std::shared_ptr<const JsonPath> operand;   // Filter: what is compared
-    std::string comparison;                    // Filter: "==", "!="; empty: it exists
+    std::string key;                          // Key, Descend
+    long index = 0;                           // Index, from the end when negative
+    std::shared_ptr<const JsonPath> operand;  // Filter: what is compared
+    std::string comparison;                   // Filter: "==", "!="; empty: it exists
     volumes::Json value;
   };
-  static void apply(const Step& step, const volumes::Json& at, std::vector<const volumes::Json*>& found);
+  static void apply(const Step& step, const volumes::Json& at,
+                    std::vector<const volumes::Json*>& found);
 
   std::vector<Step> steps_;
 };

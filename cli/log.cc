@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <memory>
 
-#include <nlohmann/json.hpp>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 namespace claimfs::cli {
 namespace {
@@ -23,14 +23,18 @@ class JsonFormatter final : public spdlog::formatter {
         {"message", std::string(message.payload.data(), message.payload.size())}};
     // The time first, as a reader of logs expects; its pattern needs no escaping.
     time_.format(message, line);
-    const std::string rest = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const std::string rest =
+        document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     line.append(rest.data() + 1, rest.data() + rest.size());
     line.push_back('\n');
   }
-  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonFormatter>();
+  }
 
  private:
-  spdlog::pattern_formatter time_{R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",)", spdlog::pattern_time_type::utc, ""};
+  spdlog::pattern_formatter time_{R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",)",
+                                  spdlog::pattern_time_type::utc, ""};
 };
 
 }  // namespace
@@ -42,7 +46,8 @@ Result<void> set_up_log(const config::Config& config, LogTarget target) {
     if (target == LogTarget::Stderr) {
       sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     } else if (is_syslog) {
-      sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("claimfs", LOG_PID, LOG_DAEMON, /*enable_formatting=*/true);
+      sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("claimfs", LOG_PID, LOG_DAEMON,
+                                                             /*enable_formatting=*/true);
     } else {
       sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.log_file);
     }
@@ -54,7 +59,8 @@ Result<void> set_up_log(const config::Config& config, LogTarget target) {
   } else {
     // syslog has its own time.
     sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        is_syslog ? "level=%l %v" : "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc));
+        is_syslog ? "level=%l %v" : "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
+        spdlog::pattern_time_type::utc));
   }
   auto logger = std::make_shared<spdlog::logger>("claimfs", std::move(sink));
   logger->set_level(spdlog::level::from_str(config.log_level));

@@ -23,17 +23,23 @@ bool is_manifest(const std::filesystem::path& path) {
 }
 
 std::string where(const config::Manifest& manifest, std::string_view field) {
-  return manifest.file + ":" + std::to_string(field.empty() ? manifest.line : config::line_of(manifest, field));
+  return manifest.file + ":" +
+         std::to_string(field.empty() ? manifest.line : config::line_of(manifest, field));
 }
 
 // What kubectl says of a document that is no object it knows.
 std::string not_an_object(const volumes::Json& document) {
   const std::string kind = volumes::text_at(document, "kind");
   const std::string version = volumes::text_at(document, "apiVersion");
-  if (kind.empty()) return "Object 'Kind' is missing in " + document.dump(-1, ' ', false, volumes::Json::error_handler_t::replace);
-  if (version.empty()) return "Object 'apiVersion' is missing in " + document.dump(-1, ' ', false, volumes::Json::error_handler_t::replace);
+  if (kind.empty())
+    return "Object 'Kind' is missing in " +
+           document.dump(-1, ' ', false, volumes::Json::error_handler_t::replace);
+  if (version.empty())
+    return "Object 'apiVersion' is missing in " +
+           document.dump(-1, ' ', false, volumes::Json::error_handler_t::replace);
   return "no matches for kind \"" + kind + "\" in version \"" + version +
-         "\": claimfs knows PersistentVolume, PersistentVolumeClaim, Pod and Event of v1, StorageClass of storage.k8s.io/v1 "
+         "\": claimfs knows PersistentVolume, PersistentVolumeClaim, Pod and Event of v1, "
+         "StorageClass of storage.k8s.io/v1 "
          "and Attachment of claimfs.io/v1alpha1";
 }
 
@@ -42,11 +48,14 @@ Outcome<std::vector<std::string>> files_of(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return std::vector{path};
   std::set<std::string> files;
-  for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error)) {
     if (is_manifest(entry->path()) && !entry->is_directory()) files.insert(entry->path());
   }
   if (error) return fail(ExitStatus::Failed, path + ": " + error.message());
-  if (files.empty()) return fail(ExitStatus::Failed, path + ": there is no *.yaml, *.yml or *.json in this directory");
+  if (files.empty())
+    return fail(ExitStatus::Failed,
+                path + ": there is no *.yaml, *.yml or *.json in this directory");
   return std::vector(files.begin(), files.end());
 }
 
@@ -62,10 +71,12 @@ Outcome<std::string> text_of(const std::string& file) {
 
 }  // namespace
 
-WrittenObjects read_written(std::string_view text, const std::string& file, const std::string& name_space) {
+WrittenObjects read_written(std::string_view text, const std::string& file,
+                            const std::string& name_space) {
   WrittenObjects written;
   config::Manifests manifests = config::read_manifests(text, file);
-  for (const config::Complaint& complaint : manifests.complaints) written.complaints.push_back(complaint.text());
+  for (const config::Complaint& complaint : manifests.complaints)
+    written.complaints.push_back(complaint.text());
   for (config::Manifest& manifest : manifests.manifests) {
     const auto kind = volumes::kind_from_document(manifest.document);
     if (!kind) {
@@ -74,7 +85,8 @@ WrittenObjects read_written(std::string_view text, const std::string& file, cons
       continue;
     }
     const volumes::Json& metadata = volumes::value_at(manifest.document, {"metadata"});
-    if (volumes::names_of(*kind).namespaced && metadata.is_object() && !metadata.contains("namespace")) {
+    if (volumes::names_of(*kind).namespaced && metadata.is_object() &&
+        !metadata.contains("namespace")) {
       manifest.document["metadata"]["namespace"] = name_space;
     }
     written.objects.push_back({{*kind, manifest.document}, std::move(manifest)});
@@ -82,7 +94,8 @@ WrittenObjects read_written(std::string_view text, const std::string& file, cons
   return written;
 }
 
-Outcome<WrittenObjects> read_files(const std::vector<std::string>& paths, const std::string& name_space) {
+Outcome<WrittenObjects> read_files(const std::vector<std::string>& paths,
+                                   const std::string& name_space) {
   WrittenObjects all;
   for (const std::string& path : paths) {
     const auto files = files_of(path);
@@ -119,9 +132,11 @@ std::string refusal_text(const control::Refusal& refusal, const config::Manifest
     return is_invalid ? where(manifest, "") + ": " + refusal.message : failure_of(refusal).message;
   }
   // kubectl's form, each error with its place.
-  std::string text = refusal.message.substr(0, refusal.message.find(" is invalid: ")) + " is invalid: ";
+  std::string text =
+      refusal.message.substr(0, refusal.message.find(" is invalid: ")) + " is invalid: ";
   for (const volumes::FieldError& cause : refusal.causes) {
-    text += (refusal.causes.size() > 1 ? "\n* " : "") + cause.message + " (" + where(manifest, cause.field) + ")";
+    text += (refusal.causes.size() > 1 ? "\n* " : "") + cause.message + " (" +
+            where(manifest, cause.field) + ")";
   }
   return text;
 }

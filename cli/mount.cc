@@ -40,8 +40,9 @@ Outcome<ExitStatus> hear(int pipe, pid_t child) {
   if (report.empty()) {
     int status = 0;
     ::waitpid(child, &status, 0);
-    return fail(ExitStatus::Failed, "the daemon died while it was starting" +
-                                        (WIFSIGNALED(status) ? ": " + std::string(strsignal(WTERMSIG(status))) : ""));
+    return fail(ExitStatus::Failed,
+                "the daemon died while it was starting" +
+                    (WIFSIGNALED(status) ? ": " + std::string(strsignal(WTERMSIG(status))) : ""));
   }
   const auto status = static_cast<ExitStatus>(static_cast<unsigned char>(report.front()));
   if (status == ExitStatus::Done) return ExitStatus::Done;
@@ -51,11 +52,13 @@ Outcome<ExitStatus> hear(int pipe, pid_t child) {
 
 void let_go_of_caller() {
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), descriptor);
+  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    ::dup2(null.get(), descriptor);
 }
 
 // From the start of the daemon to its end. `report` is called once, when it serves or has failed.
-Outcome<ExitStatus> run(const config::Config& config, const MountArguments& arguments, MountDaemon::Reread reread,
+Outcome<ExitStatus> run(const config::Config& config, const MountArguments& arguments,
+                        MountDaemon::Reread reread,
                         const std::function<void(const Outcome<void>&)>& report) {
   const auto target = arguments.foreground ? LogTarget::Stderr : LogTarget::Configured;
   if (const auto log = set_up_log(config, target); !log) {
@@ -77,14 +80,17 @@ Outcome<ExitStatus> run(const config::Config& config, const MountArguments& argu
 
 }  // namespace
 
-Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::string>& manifests, MountArguments arguments) {
+Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::string>& manifests,
+                          MountArguments arguments) {
   // A daemon leaves the caller's directory: what was relative to it is made absolute first.
   std::vector<std::string> absolute;
   for (const std::string& directory : manifests) {
     std::error_code error;
     const auto path = std::filesystem::canonical(directory, error);
-    if (error) return fail(ExitStatus::Failed, "manifest directory " + directory + ": " + error.message());
-    if (!std::filesystem::is_directory(path)) return fail(ExitStatus::Failed, "manifest directory " + directory + " is not a directory");
+    if (error)
+      return fail(ExitStatus::Failed, "manifest directory " + directory + ": " + error.message());
+    if (!std::filesystem::is_directory(path))
+      return fail(ExitStatus::Failed, "manifest directory " + directory + " is not a directory");
     absolute.push_back(path);
   }
   GlobalFlags absolute_flags = flags;
@@ -101,14 +107,17 @@ Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::strin
   if (!mount_point) return tl::unexpected(mount_point.error());
   arguments.mount_point = *mount_point;
   if (::geteuid() != 0) return fail(ExitStatus::NotPermitted, "mounting takes root: try sudo");
-  const bool may_be_full = std::ranges::find(arguments.options, "nonempty") != arguments.options.end();
-  if (const auto usable = check_mount_point(*mount_point, may_be_full); !usable) return tl::unexpected(usable.error());
+  const bool may_be_full =
+      std::ranges::find(arguments.options, "nonempty") != arguments.options.end();
+  if (const auto usable = check_mount_point(*mount_point, may_be_full); !usable)
+    return tl::unexpected(usable.error());
 
   if (arguments.foreground) {
     return run(*config, arguments, read_config, [](const Outcome<void>&) {});
   }
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ExitStatus::Failed, std::string("pipe: ") + std::strerror(errno));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return fail(ExitStatus::Failed, std::string("pipe: ") + std::strerror(errno));
   Fd reader(ends[0]), writer(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return fail(ExitStatus::Failed, std::string("fork: ") + std::strerror(errno));
@@ -121,7 +130,8 @@ Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::strin
   if (::chdir("/") != 0) ::_exit(1);
   const auto ended = run(*config, arguments, read_config, [&writer](const Outcome<void>& started) {
     if (started) let_go_of_caller();
-    tell(writer.get(), started ? ExitStatus::Done : started.error().status, started ? "" : started.error().message);
+    tell(writer.get(), started ? ExitStatus::Done : started.error().status,
+         started ? "" : started.error().message);
     writer.reset();
   });
   // The caller's process prints; this one is the daemon, and has nothing more to say.

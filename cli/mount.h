@@ -15,9 +15,11 @@ struct MountArguments {
   bool read_only = false;
 };
 
-// `claimfs mount`. Without `foreground` the calling process returns when the mount answers and leaves a daemon behind;
-// nothing is left mounted when the status is not Done. `flags` are read again at SIGHUP; `manifests` go before what the
-// configuration says. Called before the process has threads, a store or a log.
-Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::string>& manifests, MountArguments arguments);
+// `claimfs mount`. Without `foreground` the calling process returns when the mount answers and
+// leaves a daemon behind; nothing is left mounted when the status is not Done. `flags` are read
+// again at SIGHUP; `manifests` go before what the configuration says. Called before the process has
+// threads, a store or a log.
+Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::string>& manifests,
+                          MountArguments arguments);
 
 }  // namespace claimfs::cli

@@ -31,13 +31,16 @@ sigset_t handled_signals() {
   return set;
 }
 
-void report_store_error(const Error& error) { spdlog::error("store=failed reason=\"{}\"", error.message()); }
+void report_store_error(const Error& error) {
+  spdlog::error("store=failed reason=\"{}\"", error.message());
+}
 
 void log_complaint(control::EventRecorder& events, const std::string& complaint) {
   spdlog::error("manifest=refused reason=\"{}\"", complaint);
   const std::string file = complaint.substr(0, complaint.find(':'));
   const std::string name = file.substr(file.rfind('/') + 1);
-  // There may be no object yet that the event could be about: it is about the file, under the name of a volume.
+  // There may be no object yet that the event could be about: it is about the file, under the name
+  // of a volume.
   events.record({.about = {volumes::Kind::PersistentVolume, "", name},
                  .uid = "",
                  .type = volumes::Notice::Type::Warning,
@@ -64,10 +67,12 @@ Outcome<void> MountDaemon::claim_mount_point() {
   if (!lease) return tl::unexpected(failure_of(lease.error()));
   lease_ = std::move(*lease);
   const std::string holder = config_.node + " pid " + std::to_string(::getpid());
-  const auto taken = store_->acquire("mount " + config_.node + " " + arguments_.mount_point, *lease_, holder);
+  const auto taken =
+      store_->acquire("mount " + config_.node + " " + arguments_.mount_point, *lease_, holder);
   if (taken) return {};
   if (taken.error().code != EBUSY) return tl::unexpected(failure_of(taken.error()));
-  return fail(ExitStatus::Failed, "another claimfs daemon (" + taken.error().context + ") serves " + arguments_.mount_point);
+  return fail(ExitStatus::Failed, "another claimfs daemon (" + taken.error().context + ") serves " +
+                                      arguments_.mount_point);
 }
 
 Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
@@ -75,7 +80,8 @@ Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
   for (const auto& object : pods.objects) {
     if (volumes::Pod::from(object).protects(claim.name_space, claim.name)) return failure(EBUSY);
   }
-  const auto removed = api_->remove({volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name});
+  const auto removed =
+      api_->remove({volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name});
   if (removed) return {};
   return failure(removed.error().reason == control::Refusal::Reason::NotFound ? ENOENT : EIO);
 }
@@ -83,15 +89,18 @@ Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
 Outcome<void> MountDaemon::open_filesystem() {
   auto numbers = fs::InodeNumbers::load(config_.state + "/devices");
   if (!numbers) return fail(ExitStatus::Failed, numbers.error().message());
-  const MountFacts facts{.mount_point = arguments_.mount_point, .node = config_.node, .store = config_.store};
-  auto tree = std::make_unique<fs::Tree>(state_texts(*store_, facts, [this] { return filesystem_.get(); }));
+  const MountFacts facts{
+      .mount_point = arguments_.mount_point, .node = config_.node, .store = config_.store};
+  auto tree =
+      std::make_unique<fs::Tree>(state_texts(*store_, facts, [this] { return filesystem_.get(); }));
   fs::Effects effects{
       .delete_claim = [this](const fs::ServedClaim& claim) { return delete_claim(claim); },
       .is_used_by_processes =
           [mount_point = arguments_.mount_point](const fs::ServedClaim& claim) {
             return is_used_by_processes(mount_point, "/" + claim.name_space + "/" + claim.name);
           }};
-  filesystem_ = std::make_unique<fs::Filesystem>(std::move(tree), std::move(*numbers), std::move(effects), config_.node);
+  filesystem_ = std::make_unique<fs::Filesystem>(std::move(tree), std::move(*numbers),
+                                                 std::move(effects), config_.node);
   return {};
 }
 
@@ -104,8 +113,9 @@ void MountDaemon::show(const std::vector<control::BoundClaim>& bound) {
 void MountDaemon::start_manifests(const std::vector<std::string>& directories) {
   manifests_ = std::jthread([this, directories](std::stop_token stop) {
     if (directories.empty()) return;
-    control::ManifestDirectories manifests(directories, *store_, *api_, manifest_parser(),
-                                           [this](const std::string& complaint) { log_complaint(*events_, complaint); });
+    control::ManifestDirectories manifests(
+        directories, *store_, *api_, manifest_parser(),
+        [this](const std::string& complaint) { log_complaint(*events_, complaint); });
     manifests.run(std::move(stop));
   });
 }
@@ -120,22 +130,29 @@ Outcome<void> MountDaemon::start() {
   store_ = std::move(*store);
   if (const auto claimed = claim_mount_point(); !claimed) return claimed;
   api_ = std::make_unique<control::Api>(*store_, control::system_clock());
-  events_ = std::make_unique<control::EventRecorder>(*store_, control::system_clock(), "claimfs", config_.node);
-  served_ = std::make_unique<ServedClaims>(config_.node, config_.node_labels, arguments_.read_only, *events_);
+  events_ = std::make_unique<control::EventRecorder>(*store_, control::system_clock(), "claimfs",
+                                                     config_.node);
+  served_ = std::make_unique<ServedClaims>(config_.node, config_.node_labels, arguments_.read_only,
+                                           *events_);
   if (const auto opened = open_filesystem(); !opened) return opened;
 
   // What the manifests say is there when the mount is.
   if (!config_.manifests.empty()) {
-    control::ManifestDirectories(config_.manifests, *store_, *api_, manifest_parser(), [](const std::string&) {}).sync();
+    control::ManifestDirectories(config_.manifests, *store_, *api_, manifest_parser(),
+                                 [](const std::string&) {})
+        .sync();
   }
-  if (const auto settled = control::Controller(*store_, control::system_clock()).settle(); !settled) {
+  if (const auto settled = control::Controller(*store_, control::system_clock()).settle();
+      !settled) {
     report_store_error(settled.error());
   }
   control::Mirror mirror(*store_);
-  if (const auto listed = mirror.relist(); !listed) return tl::unexpected(failure_of(listed.error()));
+  if (const auto listed = mirror.relist(); !listed)
+    return tl::unexpected(failure_of(listed.error()));
   show(control::bound_claims(mirror.world()));
 
-  fs::MountOptions options{.mount_point = arguments_.mount_point, .fs_name = "claimfs", .options = {}};
+  fs::MountOptions options{
+      .mount_point = arguments_.mount_point, .fs_name = "claimfs", .options = {}};
   for (const std::string& option : arguments_.options) {
     if (option.starts_with("fsname=")) {
       options.fs_name = option.substr(std::string_view("fsname=").size());
@@ -165,15 +182,18 @@ Outcome<void> MountDaemon::start() {
 }
 
 bool MountDaemon::serve() {
-  spdlog::info("mount=up mount_point={} node={} store={} pid={}", arguments_.mount_point, config_.node, config_.store, ::getpid());
+  spdlog::info("mount=up mount_point={} node={} store={} pid={}", arguments_.mount_point,
+               config_.node, config_.store, ::getpid());
   signals_ = std::jthread([this](const std::stop_token& stop) { read_signals(stop); });
   claims_ = std::jthread([this](std::stop_token stop) {
     control::follow_bound_claims(
-        *store_, std::move(stop), [this](std::vector<control::BoundClaim> bound) { show(bound); }, report_store_error);
+        *store_, std::move(stop), [this](std::vector<control::BoundClaim> bound) { show(bound); },
+        report_store_error);
   });
   controller_ = std::jthread([this](std::stop_token stop) {
     const std::string holder = config_.node + " pid " + std::to_string(::getpid());
-    control::Controller(*store_, control::system_clock()).run(std::move(stop), holder, report_store_error);
+    control::Controller(*store_, control::system_clock())
+        .run(std::move(stop), holder, report_store_error);
   });
   start_manifests(config_.manifests);
   const bool ended = session_->wait();
@@ -196,17 +216,22 @@ void MountDaemon::read_signals(const std::stop_token& stop) {
   }
 }
 
-// The last good configuration stays when the new one is not good, and so does what a running mount cannot change.
+// The last good configuration stays when the new one is not good, and so does what a running mount
+// cannot change.
 void MountDaemon::reload() {
   auto fresh = reread_();
   if (!fresh) {
     spdlog::error("configuration=kept reason=\"{}\"", fresh.error().message);
     return;
   }
-  if (fresh->node != config_.node || fresh->state != config_.state || fresh->store != config_.store) {
-    spdlog::warn("configuration=partly reason=\"node, state and store change only with a new mount\"");
+  if (fresh->node != config_.node || fresh->state != config_.state ||
+      fresh->store != config_.store) {
+    spdlog::warn(
+        "configuration=partly reason=\"node, state and store change only with a new mount\"");
   }
-  if (const auto opened = set_up_log(*fresh, arguments_.foreground ? LogTarget::Stderr : LogTarget::Configured); !opened) {
+  if (const auto opened =
+          set_up_log(*fresh, arguments_.foreground ? LogTarget::Stderr : LogTarget::Configured);
+      !opened) {
     spdlog::error("configuration=kept reason=\"{}\"", opened.error().message());
     return;
   }

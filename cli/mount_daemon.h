@@ -18,20 +18,22 @@
 
 namespace claimfs::cli {
 
-// One mount with everything that keeps it true: store, controller, manifest directories, the tree. Lives in a process that
-// has no other threads when it is made.
+// One mount with everything that keeps it true: store, controller, manifest directories, the tree.
+// Lives in a process that has no other threads when it is made.
 class MountDaemon {
  public:
-  // `reread` yields the configuration again, at SIGHUP, with what was said on the command line laid over it.
+  // `reread` yields the configuration again, at SIGHUP, with what was said on the command line laid
+  // over it.
   using Reread = std::function<Outcome<config::Config>()>;
   MountDaemon(config::Config config, MountArguments arguments, Reread reread);
   ~MountDaemon();
 
-  // Opens the store, binds what can be bound, mounts, and has had an answer from the mount. On failure nothing is mounted.
+  // Opens the store, binds what can be bound, mounts, and has had an answer from the mount. On
+  // failure nothing is mounted.
   Outcome<void> start();
 
-  // Serves until the mount is gone: by umount, SIGTERM or SIGINT. False when threads hang in dead storage: then the
-  // process should end without destroying anything.
+  // Serves until the mount is gone: by umount, SIGTERM or SIGINT. False when threads hang in dead
+  // storage: then the process should end without destroying anything.
   bool serve();
 
  private:

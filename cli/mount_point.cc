@@ -70,7 +70,9 @@ Outcome<std::string> absolute_mount_point(const std::string& path) {
   if (!whole.has_filename()) whole = whole.parent_path();
   if (!whole.has_filename()) return fail(ExitStatus::Failed, "/ cannot be the mount point");
   const auto parent = std::filesystem::canonical(whole.parent_path(), error);
-  if (error) return fail(ExitStatus::Failed, "mount point " + path + ": " + whole.parent_path().string() + ": " + error.message());
+  if (error)
+    return fail(ExitStatus::Failed, "mount point " + path + ": " + whole.parent_path().string() +
+                                        ": " + error.message());
   return parent / whole.filename();
 }
 
@@ -79,24 +81,30 @@ Outcome<void> check_mount_point(const std::string& path, bool may_be_full) {
     struct stat attributes {};
     const bool is_dead = ::stat(path.c_str(), &attributes) != 0 && errno == ENOTCONN;
     if (mount->type == kType && is_dead) {
-      return fail(ExitStatus::Failed, path + " is the mount of a claimfs daemon that died: run claimfs unmount " + path + " first");
+      return fail(ExitStatus::Failed,
+                  path + " is the mount of a claimfs daemon that died: run claimfs unmount " +
+                      path + " first");
     }
     return fail(ExitStatus::Failed, path + " is already mounted (" + mount->type + ")");
   }
   struct stat attributes {};
   if (::lstat(path.c_str(), &attributes) != 0) {
     return fail(errno == EACCES ? ExitStatus::NotPermitted : ExitStatus::Failed,
-                "mount point " + path + ": " + reason() + (errno == ENOENT ? ": create it with mkdir" : ""));
+                "mount point " + path + ": " + reason() +
+                    (errno == ENOENT ? ": create it with mkdir" : ""));
   }
-  if (!S_ISDIR(attributes.st_mode)) return fail(ExitStatus::Failed, "mount point " + path + " is not a directory");
+  if (!S_ISDIR(attributes.st_mode))
+    return fail(ExitStatus::Failed, "mount point " + path + " is not a directory");
   if (may_be_full) return {};
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
   if (!directory) return fail(ExitStatus::Failed, "mount point " + path + ": " + reason());
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") {
-      return fail(ExitStatus::Failed, "mount point " + path +
-                                          " is not empty: what is in it would be hidden (-o nonempty mounts all the same)");
+      return fail(
+          ExitStatus::Failed,
+          "mount point " + path +
+              " is not empty: what is in it would be hidden (-o nonempty mounts all the same)");
     }
   }
   return {};
@@ -107,23 +115,29 @@ Outcome<ExitStatus> unmount(const std::string& mount_point) {
   if (!path) return tl::unexpected(path.error());
   const auto mount = mount_at(*path);
   if (!mount) return fail(ExitStatus::Failed, *path + " is not mounted");
-  if (mount->type != kType) return fail(ExitStatus::Failed, *path + " is not a claimfs mount but " + mount->type);
+  if (mount->type != kType)
+    return fail(ExitStatus::Failed, *path + " is not a claimfs mount but " + mount->type);
   const std::vector<Daemon> daemons = daemons_of(*path);
   if (::umount2(path->c_str(), UMOUNT_NOFOLLOW) != 0) {
-    if (errno == EPERM) return fail(ExitStatus::NotPermitted, "unmounting " + *path + " takes root: try sudo");
-    // A dead connection keeps nothing that could be lost: whoever still holds the mount gets errors anyway.
+    if (errno == EPERM)
+      return fail(ExitStatus::NotPermitted, "unmounting " + *path + " takes root: try sudo");
+    // A dead connection keeps nothing that could be lost: whoever still holds the mount gets errors
+    // anyway.
     struct stat attributes {};
     const int reason_code = errno;
     const bool is_dead = ::stat(path->c_str(), &attributes) != 0 && errno == ENOTCONN;
     if (!is_dead || ::umount2(path->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
-      return fail(reason_code == EBUSY ? ExitStatus::InUse : ExitStatus::Failed,
-                  "cannot unmount " + *path + ": " + std::strerror(reason_code) +
-                      (reason_code == EBUSY ? ": something still uses it (fuser -vm " + *path + " names it)" : ""));
+      return fail(
+          reason_code == EBUSY ? ExitStatus::InUse : ExitStatus::Failed,
+          "cannot unmount " + *path + ": " + std::strerror(reason_code) +
+              (reason_code == EBUSY ? ": something still uses it (fuser -vm " + *path + " names it)"
+                                    : ""));
     }
   }
   for (const Daemon& daemon : daemons) {
     if (!daemon.wait_for_end(kDaemonEnds)) {
-      return fail(ExitStatus::Failed, *path + " is unmounted, but its daemon (pid " + std::to_string(daemon.pid()) +
+      return fail(ExitStatus::Failed, *path + " is unmounted, but its daemon (pid " +
+                                          std::to_string(daemon.pid()) +
                                           ") has not ended: a volume's storage may hang");
     }
   }

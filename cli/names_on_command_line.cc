@@ -20,9 +20,12 @@ ObjectKey key_of(Kind kind, const std::string& name_space, const std::string& na
 
 }  // namespace
 
-Outcome<Selection> parse_selection(const std::vector<std::string>& words, const std::string& name_space) {
+Outcome<Selection> parse_selection(const std::vector<std::string>& words,
+                                   const std::string& name_space) {
   if (words.empty()) {
-    return fail(ExitStatus::Usage, "error: You must specify the type of resource: pv, pvc, sc, pod, event or attachment");
+    return fail(
+        ExitStatus::Usage,
+        "error: You must specify the type of resource: pv, pvc, sc, pod, event or attachment");
   }
   Selection selection;
   const bool with_slashes = words.front().find('/') != std::string::npos;
@@ -34,7 +37,8 @@ Outcome<Selection> parse_selection(const std::vector<std::string>& words, const 
       }
       const auto kind = kind_of(word.substr(0, slash));
       if (!kind) return tl::unexpected(kind.error());
-      if (selection.kinds.empty() || selection.kinds.back() != *kind) selection.kinds.push_back(*kind);
+      if (selection.kinds.empty() || selection.kinds.back() != *kind)
+        selection.kinds.push_back(*kind);
       selection.keys.push_back(key_of(*kind, name_space, word.substr(slash + 1)));
     }
     return selection;
@@ -46,15 +50,18 @@ Outcome<Selection> parse_selection(const std::vector<std::string>& words, const 
     selection.kinds.push_back(*kind);
   }
   for (Kind kind : selection.kinds) {
-    for (std::size_t i = 1; i < words.size(); ++i) selection.keys.push_back(key_of(kind, name_space, words[i]));
+    for (std::size_t i = 1; i < words.size(); ++i)
+      selection.keys.push_back(key_of(kind, name_space, words[i]));
   }
   return selection;
 }
 
-Outcome<std::vector<ObjectKey>> parse_names(const std::vector<std::string>& words, const std::string& name_space) {
+Outcome<std::vector<ObjectKey>> parse_names(const std::vector<std::string>& words,
+                                            const std::string& name_space) {
   auto selection = parse_selection(words, name_space);
   if (!selection) return tl::unexpected(selection.error());
-  if (selection->keys.empty()) return fail(ExitStatus::Usage, "error: resource(s) were provided, but no name was specified");
+  if (selection->keys.empty())
+    return fail(ExitStatus::Usage, "error: resource(s) were provided, but no name was specified");
   return std::move(selection->keys);
 }
 

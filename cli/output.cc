@@ -20,18 +20,23 @@ constexpr std::string_view kCustomColumns = "custom-columns=";
 Json list_of(const std::vector<Object>& objects) {
   Json items = Json::array();
   for (const Object& object : objects) items.push_back(object.document);
-  return {{"apiVersion", "v1"}, {"items", std::move(items)}, {"kind", "List"}, {"metadata", {{"resourceVersion", ""}}}};
+  return {{"apiVersion", "v1"},
+          {"items", std::move(items)},
+          {"kind", "List"},
+          {"metadata", {{"resourceVersion", ""}}}};
 }
 
 tl::unexpected<Failure> usage(const Error& error) { return fail(ExitStatus::Usage, error.context); }
 
-Outcome<std::string> custom_columns(const std::string& specification, const std::vector<Object>& objects) {
+Outcome<std::string> custom_columns(const std::string& specification,
+                                    const std::vector<Object>& objects) {
   Table table(1);
   std::vector<JsonPath> paths;
   std::istringstream columns(specification);
   for (std::string column; std::getline(columns, column, ',');) {
     const auto colon = column.find(':');
-    if (colon == std::string::npos) return fail(ExitStatus::Usage, "custom-columns: expected TITLE:PATH, not \"" + column + "\"");
+    if (colon == std::string::npos)
+      return fail(ExitStatus::Usage, "custom-columns: expected TITLE:PATH, not \"" + column + "\"");
     auto path = JsonPath::parse(column.substr(colon + 1));
     if (!path) return usage(path.error());
     table.front().push_back(column.substr(0, colon));
@@ -41,7 +46,8 @@ Outcome<std::string> custom_columns(const std::string& specification, const std:
     auto& row = table.emplace_back();
     for (const JsonPath& path : paths) {
       std::string cell;
-      for (const Json* value : path.find(object.document)) cell += (cell.empty() ? "" : ",") + json_path_text(*value);
+      for (const Json* value : path.find(object.document))
+        cell += (cell.empty() ? "" : ",") + json_path_text(*value);
       row.push_back(cell.empty() ? "<none>" : cell);
     }
   }
@@ -50,7 +56,8 @@ Outcome<std::string> custom_columns(const std::string& specification, const std:
 
 std::string trimmed(const std::string& text) {
   const auto begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+  return begin == std::string::npos ? ""
+                                    : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 // At commas that stand outside of parentheses.
@@ -76,15 +83,20 @@ std::optional<volumes::Requirement> requirement_of(const std::string& text) {
     if (list.size() < 2 || list.front() != '(' || list.back() != ')') return std::nullopt;
     volumes::Requirement requirement{trimmed(text.substr(0, at)), op, {}};
     std::istringstream values(list.substr(1, list.size() - 2));
-    for (std::string value; std::getline(values, value, ',');) requirement.values.push_back(trimmed(value));
+    for (std::string value; std::getline(values, value, ',');)
+      requirement.values.push_back(trimmed(value));
     return requirement;
   }
-  for (const auto& [sign, op] : {std::pair("!=", "NotIn"), std::pair("==", "In"), std::pair("=", "In")}) {
+  for (const auto& [sign, op] :
+       {std::pair("!=", "NotIn"), std::pair("==", "In"), std::pair("=", "In")}) {
     const auto at = text.find(sign);
     if (at == std::string::npos) continue;
-    return volumes::Requirement{trimmed(text.substr(0, at)), op, {trimmed(text.substr(at + std::string_view(sign).size()))}};
+    return volumes::Requirement{trimmed(text.substr(0, at)),
+                                op,
+                                {trimmed(text.substr(at + std::string_view(sign).size()))}};
   }
-  if (text.starts_with('!')) return volumes::Requirement{trimmed(text.substr(1)), "DoesNotExist", {}};
+  if (text.starts_with('!'))
+    return volumes::Requirement{trimmed(text.substr(1)), "DoesNotExist", {}};
   return text.empty() ? std::nullopt : std::optional(volumes::Requirement{text, "Exists", {}});
 }
 
@@ -108,8 +120,9 @@ Outcome<OutputFormat> OutputFormat::parse(const std::string& text) {
     format.type_ = Type::CustomColumns;
     format.template_ = text.substr(kCustomColumns.size());
   } else {
-    return fail(ExitStatus::Usage, "unable to match a printer suitable for the output format \"" + text +
-                                       "\", allowed formats are: custom-columns,json,jsonpath,name,wide,yaml");
+    return fail(ExitStatus::Usage,
+                "unable to match a printer suitable for the output format \"" + text +
+                    "\", allowed formats are: custom-columns,json,jsonpath,name,wide,yaml");
   }
   return format;
 }
@@ -121,8 +134,10 @@ Outcome<std::string> OutputFormat::text(const std::vector<Object>& objects, bool
     return names;
   }
   if (type_ == Type::CustomColumns) return custom_columns(template_, objects);
-  const Json document = as_list || objects.size() != 1 ? list_of(objects) : objects.front().document;
-  if (type_ == Type::Json) return document.dump(4, ' ', false, Json::error_handler_t::replace) + "\n";
+  const Json document =
+      as_list || objects.size() != 1 ? list_of(objects) : objects.front().document;
+  if (type_ == Type::Json)
+    return document.dump(4, ' ', false, Json::error_handler_t::replace) + "\n";
   if (type_ == Type::Yaml) return config::to_yaml(document);
   auto expanded = expand_json_path(template_, document);
   if (!expanded) return usage(expanded.error());
@@ -151,15 +166,19 @@ Outcome<Selector> Selector::parse(const std::string& text) {
   if (text.empty()) return selector;
   for (const std::string& part : split_selector(text)) {
     const auto requirement = requirement_of(trimmed(part));
-    if (!requirement) return fail(ExitStatus::Usage, "unable to parse the selector \"" + text + "\" at \"" + part + "\"");
+    if (!requirement)
+      return fail(ExitStatus::Usage,
+                  "unable to parse the selector \"" + text + "\" at \"" + part + "\"");
     selector.requirements_.push_back(*requirement);
   }
   return selector;
 }
 
 bool Selector::matches(const Object& object) const {
-  const auto labels = volumes::string_map(volumes::value_at(object.document, {"metadata", "labels"}));
-  return std::ranges::all_of(requirements_, [&labels](const auto& each) { return each.matches(labels); });
+  const auto labels =
+      volumes::string_map(volumes::value_at(object.document, {"metadata", "labels"}));
+  return std::ranges::all_of(requirements_,
+                             [&labels](const auto& each) { return each.matches(labels); });
 }
 
 }  // namespace claimfs::cli

@@ -21,7 +21,8 @@ class OutputFormat {
   bool is_table() const { return type_ == Type::Columns || type_ == Type::Wide; }
   bool is_wide() const { return type_ == Type::Wide; }
 
-  // The text for these objects in any format but a table. `as_list`: a List even if it is one object.
+  // The text for these objects in any format but a table. `as_list`: a List even if it is one
+  // object.
   Outcome<std::string> text(const std::vector<volumes::Object>& objects, bool as_list) const;
 
  private:
@@ -30,7 +31,8 @@ class OutputFormat {
   std::string template_;
 };
 
-// Sorts by the value at a JSONPath, as --sort-by does: numbers as numbers, quantities by size, all else as text.
+// Sorts by the value at a JSONPath, as --sort-by does: numbers as numbers, quantities by size, all
+// else as text.
 Outcome<void> sort_by(std::vector<volumes::Object>& objects, const std::string& path);
 
 // `-l` of kubectl: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.

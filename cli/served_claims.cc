@@ -30,19 +30,22 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
 
 }  // namespace
 
-ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
-                           control::EventRecorder& events)
+ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels,
+                           bool is_read_only, control::EventRecorder& events)
     : node_(std::move(node)),
       node_labels_(node_labels.begin(), node_labels.end()),
       is_read_only_(is_read_only),
       events_(events) {}
 
-std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound, fs::ServedClaim claim) const {
+std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
+                                                     fs::ServedClaim claim) const {
   const auto report = [&events = events_](const fs::ServedClaim& failed, const std::string& why) {
-    const std::string message = why.starts_with("MountVolume.")
-                                    ? why
-                                    : "MountVolume.SetUp failed for volume \"" + failed.volume_name + "\" : " + why;
-    spdlog::warn("mount=failed claim={}/{} volume={} reason=\"{}\"", failed.name_space, failed.name, failed.volume_name, message);
+    const std::string message =
+        why.starts_with("MountVolume.")
+            ? why
+            : "MountVolume.SetUp failed for volume \"" + failed.volume_name + "\" : " + why;
+    spdlog::warn("mount=failed claim={}/{} volume={} reason=\"{}\"", failed.name_space, failed.name,
+                 failed.volume_name, message);
     events.record({.about = {volumes::Kind::PersistentVolumeClaim, failed.name_space, failed.name},
                    .uid = failed.uid,
                    .type = volumes::Notice::Type::Warning,
@@ -67,7 +70,8 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
       volume = known->second;
       volume->update(std::move(claim));
     } else {
-      spdlog::info("claim=shown claim={}/{} volume={}", claim.name_space, claim.name, claim.volume_name);
+      spdlog::info("claim=shown claim={}/{} volume={}", claim.name_space, claim.name,
+                   claim.volume_name);
       volume = make(each, std::move(claim));
     }
     next.emplace(key, volume);
@@ -76,7 +80,8 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
   for (const auto& [key, volume] : served_) {
     if (next.contains(key)) continue;
     const auto claim = volume->claim();
-    spdlog::info("claim=gone claim={}/{} volume={}", claim->name_space, claim->name, claim->volume_name);
+    spdlog::info("claim=gone claim={}/{} volume={}", claim->name_space, claim->name,
+                 claim->volume_name);
   }
   served_ = std::move(next);
   return claims;

@@ -12,8 +12,8 @@
 
 namespace claimfs::cli {
 
-// The volumes that a mount serves, made from the claims that are bound. A claim that stays keeps its volume, whatever else
-// of it changes. Used by one thread at a time.
+// The volumes that a mount serves, made from the claims that are bound. A claim that stays keeps
+// its volume, whatever else of it changes. Used by one thread at a time.
 class ServedClaims {
  public:
   ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
@@ -23,7 +23,8 @@ class ServedClaims {
   fs::Tree::Claims update(const std::vector<control::BoundClaim>& bound);
 
  private:
-  std::shared_ptr<fs::ServedVolume> make(const control::BoundClaim& bound, fs::ServedClaim claim) const;
+  std::shared_ptr<fs::ServedVolume> make(const control::BoundClaim& bound,
+                                         fs::ServedClaim claim) const;
 
   std::string node_;
   volumes::StringMap node_labels_;

@@ -22,16 +22,18 @@ std::string volume_lines(fs::Filesystem& filesystem) {
   for (const auto& volume : filesystem.tree().claims()) {
     const auto claim = volume->claim();
     const int refusal = volume->passthrough_refusal();
-    table.push_back({claim->name_space + "/" + claim->name, claim->volume_name,
-                     claim->is_read_only ? "read-only" : "read-write", volume->is_in_use() ? "up" : "idle",
-                     refusal == 0 ? std::string(kPassthroughOn) : "copy (" + Error(refusal).message() + ")",
-                     std::to_string(volume->open_handles.load())});
+    table.push_back(
+        {claim->name_space + "/" + claim->name, claim->volume_name,
+         claim->is_read_only ? "read-only" : "read-write", volume->is_in_use() ? "up" : "idle",
+         refusal == 0 ? std::string(kPassthroughOn) : "copy (" + Error(refusal).message() + ")",
+         std::to_string(volume->open_handles.load())});
   }
   return table.size() > 1 ? table_text(table) : "";
 }
 
 std::string status_text(store::Store& store, const MountFacts& facts, fs::Filesystem* filesystem) {
-  std::string text = "mount point: " + facts.mount_point + "\nnode: " + facts.node + "\nstore: " + facts.store + "\n";
+  std::string text = "mount point: " + facts.mount_point + "\nnode: " + facts.node +
+                     "\nstore: " + facts.store + "\n";
   const auto counts = count_objects(store);
   text += counts ? counts_text(*counts) : "store error: " + counts.error().message() + "\n";
   text += "capacity enforcement: none (not in this version)\n";
@@ -49,9 +51,11 @@ std::string metrics_text(store::Store& store, fs::Filesystem* filesystem) {
   };
   if (const auto counts = count_objects(store)) {
     gauge("claimfs_persistentvolumes", "PersistentVolumes in the store.");
-    for (const auto& [phase, count] : counts->volumes) text << "claimfs_persistentvolumes{phase=\"" << phase << "\"} " << count << "\n";
+    for (const auto& [phase, count] : counts->volumes)
+      text << "claimfs_persistentvolumes{phase=\"" << phase << "\"} " << count << "\n";
     gauge("claimfs_persistentvolumeclaims", "PersistentVolumeClaims in the store.");
-    for (const auto& [phase, count] : counts->claims) text << "claimfs_persistentvolumeclaims{phase=\"" << phase << "\"} " << count << "\n";
+    for (const auto& [phase, count] : counts->claims)
+      text << "claimfs_persistentvolumeclaims{phase=\"" << phase << "\"} " << count << "\n";
   }
   if (!filesystem) return text.str();
   gauge("claimfs_inodes", "Inodes that the kernel remembers of this mount.");
@@ -64,15 +68,19 @@ std::string metrics_text(store::Store& store, fs::Filesystem* filesystem) {
 std::string events_text(store::Store& store) {
   auto listing = store.list(Kind::Event);
   if (!listing) return listing.error().message() + "\n";
-  std::ranges::stable_sort(listing->objects, {}, [](const Object& event) { return last_seen(event.document); });
-  return table_text(table_of(Kind::Event, listing->objects, {.with_namespace = true}, control::system_clock()()));
+  std::ranges::stable_sort(listing->objects, {},
+                           [](const Object& event) { return last_seen(event.document); });
+  return table_text(
+      table_of(Kind::Event, listing->objects, {.with_namespace = true}, control::system_clock()()));
 }
 
 }  // namespace
 
 Result<ObjectCounts> count_objects(store::Store& store) {
   ObjectCounts counts;
-  const auto phase_of = [](const Object& object) { return volumes::text_at(object.document, {"status", "phase"}); };
+  const auto phase_of = [](const Object& object) {
+    return volumes::text_at(object.document, {"status", "phase"});
+  };
   const store::Listing volumes = TRY(store.list(Kind::PersistentVolume));
   for (const Object& object : volumes.objects) ++counts.volumes[phase_of(object)];
   const store::Listing claims = TRY(store.list(Kind::PersistentVolumeClaim));
@@ -94,11 +102,13 @@ std::string counts_text(const ObjectCounts& counts) {
     return std::to_string(sum) + text + (text.empty() ? "" : ")");
   };
   return "volumes: " + by_phase(counts.volumes) + "\nclaims: " + by_phase(counts.claims) +
-         "\nstorage classes: " + std::to_string(counts.classes) + "\npods: " + std::to_string(counts.pods) +
+         "\nstorage classes: " + std::to_string(counts.classes) +
+         "\npods: " + std::to_string(counts.pods) +
          "\nattachments: " + std::to_string(counts.attachments) + "\n";
 }
 
-fs::StateTexts state_texts(store::Store& store, MountFacts facts, std::function<fs::Filesystem*()> filesystem) {
+fs::StateTexts state_texts(store::Store& store, MountFacts facts,
+                           std::function<fs::Filesystem*()> filesystem) {
   return {.version = version_text,
           .status = [&store, facts, filesystem] { return status_text(store, facts, filesystem()); },
           .events = [&store] { return events_text(store); },
@@ -107,11 +117,13 @@ fs::StateTexts state_texts(store::Store& store, MountFacts facts, std::function<
               [&store] {
                 std::vector<std::pair<std::string, std::string>> names;
                 if (const auto listing = store.list(Kind::PersistentVolumeClaim)) {
-                  for (const Object& claim : listing->objects) names.emplace_back(claim.name_space(), claim.name());
+                  for (const Object& claim : listing->objects)
+                    names.emplace_back(claim.name_space(), claim.name());
                 }
                 return names;
               },
-          .claim = [&store](const std::string& name_space, const std::string& claim) -> Result<std::string> {
+          .claim = [&store](const std::string& name_space,
+                            const std::string& claim) -> Result<std::string> {
             const Object object = TRY(store.get({Kind::PersistentVolumeClaim, name_space, claim}));
             return describe(object, TRY(surroundings_of(store, control::system_clock()())));
           }};

@@ -30,7 +30,9 @@ Result<ObjectCounts> count_objects(store::Store& store);
 // Lines of `name value` about them.
 std::string counts_text(const ObjectCounts& counts);
 
-// The texts of `.claimfs`. `filesystem` answers null until the mount serves. Everything passed outlives the tree.
-fs::StateTexts state_texts(store::Store& store, MountFacts facts, std::function<fs::Filesystem*()> filesystem);
+// The texts of `.claimfs`. `filesystem` answers null until the mount serves. Everything passed
+// outlives the tree.
+fs::StateTexts state_texts(store::Store& store, MountFacts facts,
+                           std::function<fs::Filesystem*()> filesystem);
 
 }  // namespace claimfs::cli

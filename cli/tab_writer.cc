@@ -20,7 +20,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 // Characters, not bytes: continuation bytes of UTF-8 take no room.
 std::size_t width_of(std::string_view cell) {
-  return static_cast<std::size_t>(std::ranges::count_if(cell, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      cell, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 bool has_column(const Line& line, std::size_t column) { return column + 1 < line.size(); }
@@ -28,7 +29,10 @@ bool has_column(const Line& line, std::size_t column) { return column + 1 < line
 class Aligner {
  public:
   Aligner(std::vector<Line> lines, std::size_t min_width, std::size_t padding)
-      : lines_(std::move(lines)), widths_(lines_.size()), min_width_(min_width), padding_(padding) {}
+      : lines_(std::move(lines)),
+        widths_(lines_.size()),
+        min_width_(min_width),
+        padding_(padding) {}
 
   std::string text() {
     measure(0, lines_.size(), 0);

@@ -6,8 +6,9 @@
 
 namespace claimfs::cli {
 
-// Aligns text whose cells end with a tab, as Go's text/tabwriter does: a column is as wide as the widest cell of the
-// consecutive lines that have it; the last cell of a line belongs to no column. `padding` blanks follow the widest cell.
+// Aligns text whose cells end with a tab, as Go's text/tabwriter does: a column is as wide as the
+// widest cell of the consecutive lines that have it; the last cell of a line belongs to no column.
+// `padding` blanks follow the widest cell.
 std::string align(std::string_view text, std::size_t min_width, std::size_t padding);
 
 }  // namespace claimfs::cli

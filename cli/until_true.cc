@@ -2,7 +2,8 @@
 
 namespace claimfs::cli {
 
-Outcome<bool> until_true(store::Store& store, std::chrono::milliseconds timeout, const std::function<Outcome<bool>()>& ask) {
+Outcome<bool> until_true(store::Store& store, std::chrono::milliseconds timeout,
+                         const std::function<Outcome<bool>()>& ask) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   // The watch begins before the first question, so that no change is missed.
   const auto listing = store.list(volumes::Kind::PersistentVolumeClaim);
@@ -14,10 +15,12 @@ Outcome<bool> until_true(store::Store& store, std::chrono::milliseconds timeout,
     if (!answer || *answer) return answer;
     auto left = std::chrono::milliseconds(std::chrono::hours(1));
     if (timeout.count() > 0) {
-      left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       if (left.count() <= 0) return false;
     }
-    if (const auto changes = (*watch)->next(left); !changes) return tl::unexpected(failure_of(changes.error()));
+    if (const auto changes = (*watch)->next(left); !changes)
+      return tl::unexpected(failure_of(changes.error()));
   }
 }
 

@@ -29,9 +29,10 @@ Outcome<ExitStatus> run_controller(Context& context, bool until_settled) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::jthread controller([&context](std::stop_token stop) {
     const std::string holder = context.config.node + " pid " + std::to_string(::getpid());
-    control::Controller(*context.store, control::system_clock()).run(std::move(stop), holder, [](const Error& error) {
-      spdlog::error("store=failed reason=\"{}\"", error.message());
-    });
+    control::Controller(*context.store, control::system_clock())
+        .run(std::move(stop), holder, [](const Error& error) {
+          spdlog::error("store=failed reason=\"{}\"", error.message());
+        });
   });
   spdlog::info("controller=up store={} node={}", context.config.store, context.config.node);
   int signal = 0;

@@ -29,7 +29,8 @@ Outcome<std::vector<ObjectKey>> keys_of(const DeleteArguments& arguments) {
   if (!written) return tl::unexpected(written.error());
   if (!written->complaints.empty()) {
     std::string text;
-    for (const std::string& complaint : written->complaints) text += (text.empty() ? "" : "\n") + complaint;
+    for (const std::string& complaint : written->complaints)
+      text += (text.empty() ? "" : "\n") + complaint;
     return fail(ExitStatus::InvalidManifest, text);
   }
   std::vector<ObjectKey> keys;
@@ -76,8 +77,11 @@ Outcome<ExitStatus> remove(Context& context, const DeleteArguments& arguments) {
   if (!all_gone) return tl::unexpected(all_gone.error());
   if (*all_gone) return status;
   for (const Going& each : going) {
-    std::fprintf(stderr, "error: timed out waiting for %s/%s to go: it is in use or has finalizers (see claimfs describe)\n",
-                 std::string(volumes::names_of(each.key.kind).singular).c_str(), each.key.name.c_str());
+    std::fprintf(stderr,
+                 "error: timed out waiting for %s/%s to go: it is in use or has finalizers (see "
+                 "claimfs describe)\n",
+                 std::string(volumes::names_of(each.key.kind).singular).c_str(),
+                 each.key.name.c_str());
   }
   return ExitStatus::InUse;
 }

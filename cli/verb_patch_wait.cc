@@ -27,13 +27,15 @@ class Condition {
       std::string rest = text.substr(9);
       const auto close = rest.rfind('}');
       if (!rest.starts_with('{') || close == std::string::npos) {
-        return fail(ExitStatus::Usage, "error: expected --for=jsonpath={PATH}=VALUE, not \"" + text + "\"");
+        return fail(ExitStatus::Usage,
+                    "error: expected --for=jsonpath={PATH}=VALUE, not \"" + text + "\"");
       }
       path = rest.substr(0, close + 1);
       condition.exists_ = close + 1 == rest.size();
       if (!condition.exists_) value = rest.substr(rest[close + 1] == '=' ? close + 2 : close + 1);
     } else {
-      return fail(ExitStatus::Usage, "error: unrecognized condition \"" + text + "\": say delete, phase=PHASE or jsonpath={PATH}=VALUE");
+      return fail(ExitStatus::Usage, "error: unrecognized condition \"" + text +
+                                         "\": say delete, phase=PHASE or jsonpath={PATH}=VALUE");
     }
     auto parsed = JsonPath::parse(path.substr(1, path.size() - 2));
     if (!parsed) return fail(ExitStatus::Usage, parsed.error().context);
@@ -60,12 +62,14 @@ Outcome<ExitStatus> patch(Context& context, const PatchArguments& arguments) {
   const auto keys = parse_names(arguments.words, arguments.name_space);
   if (!keys) return tl::unexpected(keys.error());
   const Json patch = Json::parse(arguments.patch, nullptr, /*allow_exceptions=*/false);
-  if (!patch.is_object()) return fail(ExitStatus::Usage, "error: the patch (-p) must be a JSON object");
+  if (!patch.is_object())
+    return fail(ExitStatus::Usage, "error: the patch (-p) must be a JSON object");
   for (const auto& key : *keys) {
     const auto patched = context.api->patch(key, patch);
     if (!patched) return tl::unexpected(failure_of(patched.error()));
     const bool changed = patched->outcome != control::Api::Outcome::Unchanged;
-    std::printf("%s patched%s\n", qualified_name(patched->object).c_str(), changed ? "" : " (no change)");
+    std::printf("%s patched%s\n", qualified_name(patched->object).c_str(),
+                changed ? "" : " (no change)");
   }
   return ExitStatus::Done;
 }

@@ -15,7 +15,8 @@ using volumes::Kind;
 Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::string>& files) {
   auto written = read_files(files, "default");
   if (!written) return tl::unexpected(written.error());
-  for (const std::string& complaint : written->complaints) std::fprintf(stderr, "%s\n", complaint.c_str());
+  for (const std::string& complaint : written->complaints)
+    std::fprintf(stderr, "%s\n", complaint.c_str());
   if (!written->complaints.empty()) return ExitStatus::InvalidManifest;
   for (const WrittenObject& each : written->objects) {
     const auto imported = context.api->import(each.object);
@@ -31,7 +32,8 @@ Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::stri
 
 Outcome<ExitStatus> export_objects(Context& context) {
   std::vector<volumes::Object> objects;
-  for (Kind kind : {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Pod, Kind::Event}) {
+  for (Kind kind : {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim,
+                    Kind::Pod, Kind::Event}) {
     auto listing = context.store->list(kind);
     if (!listing) return tl::unexpected(failure_of(listing.error()));
     std::ranges::move(listing->objects, std::back_inserter(objects));

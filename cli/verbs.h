@@ -10,8 +10,8 @@
 
 namespace claimfs::cli {
 
-// The verbs but `mount` and `unmount`. Each prints what it has to say and returns the exit status; a Failure's message is
-// printed by the caller.
+// The verbs but `mount` and `unmount`. Each prints what it has to say and returns the exit status;
+// a Failure's message is printed by the caller.
 
 struct ApplyArguments {
   std::vector<std::string> files;

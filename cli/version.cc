@@ -4,6 +4,8 @@
 
 namespace claimfs::cli {
 
-std::string version_text() { return "claimfs " CLAIMFS_VERSION " (libfuse " CLAIMFS_LIBFUSE_VERSION ")\n"; }
+std::string version_text() {
+  return "claimfs " CLAIMFS_VERSION " (libfuse " CLAIMFS_LIBFUSE_VERSION ")\n";
+}
 
 }  // namespace claimfs::cli

@@ -10,7 +10,9 @@ struct Complaint {
   int line = 0;  // from 1
   std::string what;
 
-  std::string text() const { return file + ":" + std::to_string(line) + ": " + what; }  // FILE:LINE: what
+  std::string text() const {
+    return file + ":" + std::to_string(line) + ": " + what;
+  }  // FILE:LINE: what
 };
 
 }  // namespace claimfs::config

@@ -36,7 +36,11 @@ std::optional<std::chrono::milliseconds> duration_of(std::string_view text) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
-  const int64_t unit_ms = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  const int64_t unit_ms = unit == "ms"  ? 1
+                          : unit == "s" ? 1000
+                          : unit == "m" ? 60'000
+                          : unit == "h" ? 3'600'000
+                                        : 0;
   constexpr int64_t kMost = 1'000'000'000;  // so that the product fits
   if (error != std::errc() || unit_ms == 0 || number < 0 || number > kMost) return std::nullopt;
   return std::chrono::milliseconds(number * unit_ms);
@@ -48,8 +52,8 @@ class Reader {
   Reader(const Document& document, const std::string& file) : document_(document), file_(file) {}
 
   void read() {
-    if (!check_keys("", {"node", "nodeLabels", "state", "store", "manifests", "capacity", "reclaim", "nfs", "log",
-                         "metrics"})) {
+    if (!check_keys("", {"node", "nodeLabels", "state", "store", "manifests", "capacity", "reclaim",
+                         "nfs", "log", "metrics"})) {
       return;
     }
     read_node();
@@ -57,9 +61,10 @@ class Reader {
     read_store();
     read_paths("manifests", config_.manifests);
     if (check_keys("capacity", {"enforcement"})) {
-      read_word("capacity.enforcement", {"auto", "quota", "accounting", "none"}, [this](size_t index) {
-        config_.capacity_enforcement = static_cast<CapacityEnforcement>(index);
-      });
+      read_word("capacity.enforcement", {"auto", "quota", "accounting", "none"},
+                [this](size_t index) {
+                  config_.capacity_enforcement = static_cast<CapacityEnforcement>(index);
+                });
     }
     if (check_keys("reclaim", {"hostPathRoots"})) read_roots();
     if (check_keys("nfs", {"softDeadline", "connections"})) read_nfs();
@@ -71,7 +76,8 @@ class Reader {
   const std::vector<Complaint>& complaints() const { return complaints_; }
 
  private:
-  // The value at a dotted path of known keys; nullptr where it is missing or null, which leaves the default.
+  // The value at a dotted path of known keys; nullptr where it is missing or null, which leaves the
+  // default.
   const Json* find(std::string_view path) const {
     const Json* value = &document_.value;
     while (!path.empty()) {
@@ -86,7 +92,8 @@ class Reader {
 
   void complain(const std::string& path, std::string what) {
     const auto line = document_.lines.find(path);
-    complaints_.push_back({file_, line == document_.lines.end() ? document_.line : line->second, std::move(what)});
+    complaints_.push_back(
+        {file_, line == document_.lines.end() ? document_.line : line->second, std::move(what)});
   }
 
   // Whether there is a map at `path`; complains about keys of it that are not known.
@@ -103,9 +110,8 @@ class Reader {
     for (const auto& [key, value] : map->items()) {
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
       const std::string_view nearest = nearest_word(key, std::span(known.begin(), known.size()));
-      complain(prefix + key,
-               "unknown key " + in_quotes(prefix + key) + "; did you mean " +
-                   in_quotes(prefix + std::string(nearest)) + "?");
+      complain(prefix + key, "unknown key " + in_quotes(prefix + key) + "; did you mean " +
+                                 in_quotes(prefix + std::string(nearest)) + "?");
     }
     return true;
   }
@@ -127,17 +133,21 @@ class Reader {
     if (const std::string* name = find_text("node"); name != nullptr && !name->empty()) {
       if (!is_node_name(*name)) {
         complain("node", "node " + in_quotes(*name) +
-                             " is no node name: up to 253 lower-case letters, digits, '-' and '.', as in \"node-a\"");
+                             " is no node name: up to 253 lower-case letters, digits, '-' and '.', "
+                             "as in \"node-a\"");
       }
       config_.node = *name;
     }
     const Json* const labels = find("nodeLabels");
     if (labels == nullptr) return;
     if (!labels->is_object()) {
-      return complain("nodeLabels", "nodeLabels must be a map, as in `nodeLabels: {kubernetes.io/hostname: node-a}`");
+      return complain(
+          "nodeLabels",
+          "nodeLabels must be a map, as in `nodeLabels: {kubernetes.io/hostname: node-a}`");
     }
     for (const auto& [key, value] : labels->items()) {
-      if (const std::string* text = text_of("nodeLabels." + key, value)) config_.node_labels.emplace(key, *text);
+      if (const std::string* text = text_of("nodeLabels." + key, value))
+        config_.node_labels.emplace(key, *text);
     }
   }
 
@@ -172,7 +182,9 @@ class Reader {
       const Json& root = (*list)[index];
       if (!root.is_string() || !is_file_system_root(root.get_ref<const std::string&>())) continue;
       complain(path + "[" + std::to_string(index) + "]",
-               path + " may not hold the whole file system; name the directories below which Delete may remove");
+               path +
+                   " may not hold the whole file system; name the directories below which Delete "
+                   "may remove");
     }
   }
 
@@ -199,7 +211,8 @@ class Reader {
     constexpr std::string_view kSqlite = "sqlite://";
     if (store->starts_with("etcd://")) {
       complain("store", "store etcd:// is not in this version; use sqlite or sqlite:///PATH");
-    } else if (*store != "sqlite" && !(store->starts_with("sqlite:///") && store->size() > kSqlite.size() + 1)) {
+    } else if (*store != "sqlite" &&
+               !(store->starts_with("sqlite:///") && store->size() > kSqlite.size() + 1)) {
       complain("store", "unknown store " + in_quotes(*store) + "; use sqlite or sqlite:///PATH");
     }
     config_.store = *store;
@@ -216,23 +229,28 @@ class Reader {
 
   void read_nfs() {
     if (const std::string path = "nfs.softDeadline"; const Json* const value = find(path)) {
-      const auto deadline = value->is_string() ? duration_of(value->get_ref<const std::string&>()) : std::nullopt;
+      const auto deadline =
+          value->is_string() ? duration_of(value->get_ref<const std::string&>()) : std::nullopt;
       if (!deadline || deadline->count() == 0 || *deadline > kLongestDeadline) {
-        complain(path, path + " must be a duration of up to 1h with its unit, as in 30s, 500ms or 2m");
+        complain(path,
+                 path + " must be a duration of up to 1h with its unit, as in 30s, 500ms or 2m");
       } else {
         config_.nfs_soft_deadline = *deadline;
       }
     }
     if (const std::string path = "nfs.connections"; const Json* const value = find(path)) {
       const bool fits = value->is_number_integer() && *value >= 1 && *value <= kMostConnections;
-      if (!fits) return complain(path, path + " must be a number from 1 to " + std::to_string(kMostConnections));
+      if (!fits)
+        return complain(path,
+                        path + " must be a number from 1 to " + std::to_string(kMostConnections));
       config_.nfs_connections = value->get<int>();
     }
   }
 
   void read_log() {
     const Words levels = {"error", "warn", "info", "debug"};
-    read_word("log.level", levels, [&](size_t index) { config_.log_level = *(levels.begin() + index); });
+    read_word("log.level", levels,
+              [&](size_t index) { config_.log_level = *(levels.begin() + index); });
     read_word("log.format", {"text", "json"},
               [this](size_t index) { config_.log_format = static_cast<LogFormat>(index); });
     if (const std::string* file = find_text("log.file"); file != nullptr && !file->empty()) {
@@ -243,7 +261,8 @@ class Reader {
   void refuse_metrics() {
     const std::string* const listen = find_text("metrics.listen");
     if (listen == nullptr || listen->empty()) return;
-    complain("metrics.listen", "metrics.listen is not in this version; leave it empty and read .claimfs/metrics");
+    complain("metrics.listen",
+             "metrics.listen is not in this version; leave it empty and read .claimfs/metrics");
   }
 
   const Document& document_;
@@ -253,10 +272,12 @@ class Reader {
 };
 
 tl::unexpected<Error> failure_of(std::vector<Complaint> complaints) {
-  std::stable_sort(complaints.begin(), complaints.end(),
-                   [](const Complaint& left, const Complaint& right) { return left.line < right.line; });
+  std::stable_sort(
+      complaints.begin(), complaints.end(),
+      [](const Complaint& left, const Complaint& right) { return left.line < right.line; });
   std::string text;
-  for (const Complaint& complaint : complaints) text += (text.empty() ? "" : "\n") + complaint.text();
+  for (const Complaint& complaint : complaints)
+    text += (text.empty() ? "" : "\n") + complaint.text();
   return failure(EINVAL, std::move(text));
 }
 
@@ -265,7 +286,8 @@ tl::unexpected<Error> failure_of(std::vector<Complaint> complaints) {
 Result<Config> parse(std::string_view text, const std::string& file_name) {
   Documents read = read_documents(text, file_name);
   if (read.complaints.empty() && read.documents.size() > 1) {
-    read.complaints.push_back({file_name, read.documents[1].line, "a second document; a configuration is one"});
+    read.complaints.push_back(
+        {file_name, read.documents[1].line, "a second document; a configuration is one"});
   }
   if (!read.complaints.empty()) return failure_of(std::move(read.complaints));
   Config config;

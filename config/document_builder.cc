@@ -7,20 +7,22 @@ namespace {
 
 using volumes::Json;
 
-// A path of every value of a hostile document would take more room than the document by orders of magnitude.
-// Deeper fields are found at the nearest ancestor that has one.
+// A path of every value of a hostile document would take more room than the document by orders of
+// magnitude. Deeper fields are found at the nearest ancestor that has one.
 constexpr size_t kLongestPath = 512;
 constexpr size_t kMostComplaints = 100;
 constexpr size_t kLongestQuote = 80;
 
-bool names_quantities(std::string_view key) { return key == "capacity" || key == "requests" || key == "limits"; }
+bool names_quantities(std::string_view key) {
+  return key == "capacity" || key == "requests" || key == "limits";
+}
 
 }  // namespace
 
 std::string in_quotes(std::string_view text) {
   const bool cut = text.size() > kLongestQuote;
-  const std::string shown = Json(std::string(text.substr(0, kLongestQuote))).dump(-1, ' ', false,
-                                                                                   Json::error_handler_t::ignore);
+  const std::string shown = Json(std::string(text.substr(0, kLongestQuote)))
+                                .dump(-1, ' ', false, Json::error_handler_t::ignore);
   return cut ? shown.substr(0, shown.size() - 1) + "...\"" : shown;
 }
 
@@ -29,7 +31,8 @@ DocumentBuilder::DocumentBuilder(std::string file, std::vector<Complaint>& compl
 
 void DocumentBuilder::complain(int line, std::string what) {
   complaints_.push_back({file_, line, std::move(what)});
-  if (complaints_.size() - complaints_before_ == kMostComplaints) refuse(line, "too many errors in this document");
+  if (complaints_.size() - complaints_before_ == kMostComplaints)
+    refuse(line, "too many errors in this document");
 }
 
 void DocumentBuilder::refuse(int line, std::string what) {
@@ -63,13 +66,15 @@ bool DocumentBuilder::next_has_path() const {
 std::string DocumentBuilder::next_path() const {
   if (open_.empty()) return "";
   const Open& parent = open_.back();
-  if (parent.container->is_array()) return parent.path + "[" + std::to_string(parent.container->size()) + "]";
+  if (parent.container->is_array())
+    return parent.path + "[" + std::to_string(parent.container->size()) + "]";
   return parent.path.empty() ? parent.key : parent.path + "." + parent.key;
 }
 
 Json& DocumentBuilder::place(Json value, int line) {
   if (++nodes_ > kMostNodes) {
-    refuse(line, "more than " + std::to_string(kMostNodes) + " values in one document; split it at a line of ---");
+    refuse(line, "more than " + std::to_string(kMostNodes) +
+                     " values in one document; split it at a line of ---");
   }
   if (open_.empty()) {
     document_.line = line;
@@ -85,11 +90,13 @@ Json& DocumentBuilder::place(Json value, int line) {
 
 void DocumentBuilder::open(Json container, int line) {
   if (open_.size() == kMostLevels) {
-    refuse(line, "more than " + std::to_string(kMostLevels) + " levels of maps and lists inside each other");
+    refuse(line, "more than " + std::to_string(kMostLevels) +
+                     " levels of maps and lists inside each other");
   }
   const bool has_path = next_has_path();
   std::string path = has_path ? next_path() : std::string();
-  const bool holds_quantities = expects_key() ? false : !open_.empty() && names_quantities(open_.back().key);
+  const bool holds_quantities =
+      expects_key() ? false : !open_.empty() && names_quantities(open_.back().key);
   Json& placed = place(std::move(container), line);
   open_.push_back({.container = &placed,
                    .path = std::move(path),

@@ -23,13 +23,15 @@ struct Document {
   std::map<std::string, int> lines;  // by path: "spec.capacity.storage", "spec.volumes[0].name"
 };
 
-// `text` in double quotes for a message: what would move a terminal's cursor escaped, a long text cut.
+// `text` in double quotes for a message: what would move a terminal's cursor escaped, a long text
+// cut.
 std::string in_quotes(std::string_view text);
 
 // Thrown where reading on makes no sense; the builder holds the complaint already.
 struct DocumentRefused {};
 
-// Puts a document together from what a parser meets, and refuses what is too much, twice there or not JSON's to say.
+// Puts a document together from what a parser meets, and refuses what is too much, twice there or
+// not JSON's to say.
 class DocumentBuilder {
  public:
   // Appends to `complaints`, which must outlive the builder.
@@ -39,14 +41,16 @@ class DocumentBuilder {
   void open_list(int line);
   void close();
   void key(std::string name, int line);
-  // `literal` is how a number was written; a quantity (below capacity, requests or limits) stays as it was written.
+  // `literal` is how a number was written; a quantity (below capacity, requests or limits) stays as
+  // it was written.
   void value(volumes::Json value, std::string_view literal, int line);
 
   bool expects_key() const;
   // Where the value that comes next is said to stand: at its key, if it has one.
   int line_of_next(int line) const;
 
-  void complain(int line, std::string what);  // the document is refused; reading goes on, to find the rest
+  void complain(int line,
+                std::string what);  // the document is refused; reading goes on, to find the rest
   [[noreturn]] void refuse(int line, std::string what);
 
   Document take();

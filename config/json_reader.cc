@@ -48,7 +48,8 @@ class CountingIterator {
 
 class Handler : public nlohmann::json_sax<Json> {
  public:
-  Handler(DocumentBuilder& builder, const Position& position) : builder_(builder), position_(position) {}
+  Handler(DocumentBuilder& builder, const Position& position)
+      : builder_(builder), position_(position) {}
 
   bool null() override { return value(Json(), "", position_.line); }
   bool boolean(bool truth) override { return value(Json(truth), "", position_.line); }
@@ -76,25 +77,31 @@ class Handler : public nlohmann::json_sax<Json> {
     builder_.key(std::move(name), position_.line);
     return true;
   }
-  bool parse_error(size_t, const std::string& token, const nlohmann::detail::exception& error) override {
+  bool parse_error(size_t, const std::string& token,
+                   const nlohmann::detail::exception& error) override {
     const std::string_view what = error.what();
     if (error.id == 406) {
       error_ = "the number " + in_quotes(token) + " is out of range";
       return false;
     }
-    // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error while parsing value - …; last
-    // read: '…'; expected …": its line is counted from where the value began, and the last read may be a megabyte.
+    // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error while parsing
+    // value - …; last read: '…'; expected …": its line is counted from where the value began, and
+    // the last read may be a megabyte.
     const size_t begin = what.find(": ");
     const size_t end = what.find("; last read");
     error_ = "invalid JSON: ";
-    error_ += begin == std::string_view::npos || begin > end ? "syntax error" : what.substr(begin + 2, end - begin - 2);
+    error_ += begin == std::string_view::npos || begin > end
+                  ? "syntax error"
+                  : what.substr(begin + 2, end - begin - 2);
     return false;
   }
 
   const std::string& error() const { return error_; }
 
  private:
-  bool integer(const Json& number) { return value(number, number.dump(), position_.line_before_last); }
+  bool integer(const Json& number) {
+    return value(number, number.dump(), position_.line_before_last);
+  }
   bool value(Json value, std::string_view literal, int line) {
     builder_.value(std::move(value), literal, line);
     return true;
@@ -107,11 +114,13 @@ class Handler : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-bool read_json(std::string_view text, int first_line, const std::string& file_name, Documents& into) {
+bool read_json(std::string_view text, int first_line, const std::string& file_name,
+               Documents& into) {
   Position position{text.data(), first_line, first_line};
   const char* const end = text.data() + text.size();
   while (true) {
-    while (position.next != end && std::string_view(" \t\r\n").find(*position.next) != std::string_view::npos) {
+    while (position.next != end &&
+           std::string_view(" \t\r\n").find(*position.next) != std::string_view::npos) {
       if (*position.next++ == '\n') ++position.line;
     }
     if (position.next == end) return true;
@@ -119,8 +128,9 @@ bool read_json(std::string_view text, int first_line, const std::string& file_na
     DocumentBuilder builder(file_name, into.complaints);
     try {
       Handler handler(builder, position);
-      const bool done = Json::sax_parse(CountingIterator(&position, end), CountingIterator(nullptr, end), &handler,
-                                        nlohmann::detail::input_format_t::json, /*strict=*/false);
+      const bool done =
+          Json::sax_parse(CountingIterator(&position, end), CountingIterator(nullptr, end),
+                          &handler, nlohmann::detail::input_format_t::json, /*strict=*/false);
       if (!done) {
         into.complaints.push_back({file_name, position.line, handler.error()});
         return false;

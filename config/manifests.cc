@@ -21,9 +21,11 @@ bool is_list(const Json& document) {
 }
 
 // The lines of the item at `prefix`, by the item's own paths.
-std::map<std::string, int> lines_below(const std::map<std::string, int>& lines, const std::string& prefix) {
+std::map<std::string, int> lines_below(const std::map<std::string, int>& lines,
+                                       const std::string& prefix) {
   std::map<std::string, int> below;
-  for (auto line = lines.lower_bound(prefix); line != lines.end() && line->first.starts_with(prefix); ++line) {
+  for (auto line = lines.lower_bound(prefix);
+       line != lines.end() && line->first.starts_with(prefix); ++line) {
     if (line->first.size() == prefix.size()) continue;
     below.emplace(line->first.substr(prefix.size() + 1), line->second);
   }
@@ -41,11 +43,12 @@ void inherit_kind(Json& item, const Json& list) {
 void add(Manifest manifest, Manifests& result) {
   if (!manifest.document.is_object()) {
     const Json& found = manifest.document;
-    result.complaints.push_back({manifest.file, manifest.line,
-                                 "expected an object with apiVersion and kind, found " +
-                                     (found.is_array()    ? "a list"
-                                      : found.is_string() ? in_quotes(found.get_ref<const std::string&>())
-                                                          : found.dump())});
+    result.complaints.push_back(
+        {manifest.file, manifest.line,
+         "expected an object with apiVersion and kind, found " +
+             (found.is_array()    ? "a list"
+              : found.is_string() ? in_quotes(found.get_ref<const std::string&>())
+                                  : found.dump())});
     return;
   }
   if (!is_list(manifest.document)) {
@@ -58,7 +61,9 @@ void add(Manifest manifest, Manifests& result) {
     const std::string path = "items[" + std::to_string(index) + "]";
     Json item = std::move(items[index]);
     if (item.is_object()) inherit_kind(item, manifest.document);
-    add({std::move(item), manifest.file, line_of(manifest, path), lines_below(manifest.lines, path)}, result);
+    add({std::move(item), manifest.file, line_of(manifest, path),
+         lines_below(manifest.lines, path)},
+        result);
   }
 }
 
@@ -72,7 +77,8 @@ std::string normal_path(std::string_view path) {
     const size_t close = path.find(']');
     if (close == std::string_view::npos) return normal.append(path);
     const std::string_view inside = path.substr(1, close - 1);
-    const bool is_index = !inside.empty() && inside.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool is_index =
+        !inside.empty() && inside.find_first_not_of("0123456789") == std::string_view::npos;
     normal += is_index ? "[" : normal.empty() ? "" : ".";
     normal += inside;
     if (is_index) normal += "]";
@@ -90,8 +96,9 @@ Manifests read_manifests(std::string_view text, const std::string& file_name) {
   for (Document& document : read.documents) {
     add({std::move(document.value), file_name, document.line, std::move(document.lines)}, result);
   }
-  std::stable_sort(result.complaints.begin(), result.complaints.end(),
-                   [](const Complaint& left, const Complaint& right) { return left.line < right.line; });
+  std::stable_sort(
+      result.complaints.begin(), result.complaints.end(),
+      [](const Complaint& left, const Complaint& right) { return left.line < right.line; });
   return result;
 }
 

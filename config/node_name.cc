@@ -17,8 +17,10 @@ bool is_word_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 bool is_node_name(std::string_view name) {
   if (name.empty() || name.size() > kLongestNodeName) return false;
   for (size_t at = 0; at < name.size(); ++at) {
-    const bool at_edge = at == 0 || at + 1 == name.size() || name[at - 1] == '.' || name[at + 1] == '.';
-    if (!is_word_character(name[at]) && (at_edge || (name[at] != '-' && name[at] != '.'))) return false;
+    const bool at_edge =
+        at == 0 || at + 1 == name.size() || name[at - 1] == '.' || name[at + 1] == '.';
+    if (!is_word_character(name[at]) && (at_edge || (name[at] != '-' && name[at] != '.')))
+      return false;
   }
   return true;
 }

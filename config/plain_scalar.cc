@@ -34,7 +34,8 @@ bool take_sign(std::string_view& text) { return take(text, '+') || take(text, '-
 std::optional<int> take_small(std::string_view& text, int low, int high) {
   int value = 0;
   size_t count = 0;
-  while (count < 2 && count < text.size() && is_digit(text[count])) value = value * 10 + (text[count++] - '0');
+  while (count < 2 && count < text.size() && is_digit(text[count]))
+    value = value * 10 + (text[count++] - '0');
   if (count == 0 || value < low || value > high) return std::nullopt;
   text.remove_prefix(count);
   return value;
@@ -48,13 +49,14 @@ int days_in(int year, int month) {
 
 bool is_zone(std::string_view text) {
   if (text == "Z") return true;
-  return text.size() == 6 && take_sign(text) && take_small(text, 0, 24) && take(text, ':') && take_small(text, 0, 60) &&
-         text.empty();
+  return text.size() == 6 && take_sign(text) && take_small(text, 0, 24) && take(text, ':') &&
+         take_small(text, 0, 60) && text.empty();
 }
 
 // YYYY-M-D, alone or followed by ` h:m:s[.f]` or by `Th:m:s[.f]ZONE`.
 bool is_timestamp(std::string_view text) {
-  if (text.size() < 5 || !std::all_of(text.begin(), text.begin() + 4, is_digit) || text[4] != '-') return false;
+  if (text.size() < 5 || !std::all_of(text.begin(), text.begin() + 4, is_digit) || text[4] != '-')
+    return false;
   int year = 0;
   std::from_chars(text.data(), text.data() + 4, year);
   text.remove_prefix(5);
@@ -63,8 +65,8 @@ bool is_timestamp(std::string_view text) {
   if (text.empty()) return true;
   const bool zoned = take(text, 'T') || take(text, 't');
   if (!zoned && !take(text, ' ')) return false;
-  if (!take_small(text, 0, 23) || !take(text, ':') || !take_small(text, 0, 59) || !take(text, ':') ||
-      !take_small(text, 0, 59)) {
+  if (!take_small(text, 0, 23) || !take(text, ':') || !take_small(text, 0, 59) ||
+      !take(text, ':') || !take_small(text, 0, 59)) {
     return false;
   }
   if ((take(text, '.') || take(text, ',')) && take_digits(text) == 0) return false;
@@ -91,14 +93,16 @@ std::optional<double> float_value(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc::result_out_of_range) {
     const size_t exponent = text.find_first_of("eE");
-    const bool tiny = exponent != std::string_view::npos && text.substr(exponent + 1).starts_with('-');
+    const bool tiny =
+        exponent != std::string_view::npos && text.substr(exponent + 1).starts_with('-');
     if (!tiny) return std::nullopt;
     return 0.0;
   }
   return value;
 }
 
-// Decimal, 0x, 0b, 0o, and a leading zero for octal, with a sign. More than 64 bits become a double.
+// Decimal, 0x, 0b, 0o, and a leading zero for octal, with a sign. More than 64 bits become a
+// double.
 std::optional<Json> integer_value(std::string_view text) {
   const bool negative = text.starts_with('-');
   const bool has_sign = take_sign(text);
@@ -106,7 +110,9 @@ std::optional<Json> integer_value(std::string_view text) {
   if (text.size() > 1 && text[0] == '0') {
     const char letter = static_cast<char>(text[1] | 0x20);
     base = letter == 'x' ? 16 : letter == 'b' ? 2 : 8;
-    text.remove_prefix(is_digit(text[1]) ? 1 : letter == 'x' || letter == 'b' || letter == 'o' ? 2 : 0);
+    text.remove_prefix(is_digit(text[1])                                 ? 1
+                       : letter == 'x' || letter == 'b' || letter == 'o' ? 2
+                                                                         : 0);
   }
   uint64_t magnitude = 0;
   const char* const end = text.data() + text.size();
@@ -145,7 +151,8 @@ PlainScalar number_or_text(std::string_view text) {
     return {PlainType::Integer, std::move(*integer)};
   }
   if (is_float(digits)) {
-    if (const std::optional<double> value = float_value(digits)) return {PlainType::Float, Json(*value)};
+    if (const std::optional<double> value = float_value(digits))
+      return {PlainType::Float, Json(*value)};
   }
   return as_text;
 }
@@ -157,19 +164,26 @@ struct Word {
 };
 
 constexpr std::array kWords = {
-    Word{"y", PlainType::Bool, true},      Word{"Y", PlainType::Bool, true},      Word{"yes", PlainType::Bool, true},
-    Word{"Yes", PlainType::Bool, true},    Word{"YES", PlainType::Bool, true},    Word{"true", PlainType::Bool, true},
-    Word{"True", PlainType::Bool, true},   Word{"TRUE", PlainType::Bool, true},   Word{"on", PlainType::Bool, true},
-    Word{"On", PlainType::Bool, true},     Word{"ON", PlainType::Bool, true},     Word{"n", PlainType::Bool},
-    Word{"N", PlainType::Bool},            Word{"no", PlainType::Bool},           Word{"No", PlainType::Bool},
-    Word{"NO", PlainType::Bool},           Word{"false", PlainType::Bool},        Word{"False", PlainType::Bool},
-    Word{"FALSE", PlainType::Bool},        Word{"off", PlainType::Bool},          Word{"Off", PlainType::Bool},
-    Word{"OFF", PlainType::Bool},          Word{"", PlainType::Null},             Word{"~", PlainType::Null},
-    Word{"null", PlainType::Null},         Word{"Null", PlainType::Null},         Word{"NULL", PlainType::Null},
-    Word{".nan", PlainType::NotFinite},    Word{".NaN", PlainType::NotFinite},    Word{".NAN", PlainType::NotFinite},
-    Word{".inf", PlainType::NotFinite},    Word{".Inf", PlainType::NotFinite},    Word{".INF", PlainType::NotFinite},
-    Word{"+.inf", PlainType::NotFinite},   Word{"+.Inf", PlainType::NotFinite},   Word{"+.INF", PlainType::NotFinite},
-    Word{"-.inf", PlainType::NotFinite},   Word{"-.Inf", PlainType::NotFinite},   Word{"-.INF", PlainType::NotFinite},
+    Word{"y", PlainType::Bool, true},    Word{"Y", PlainType::Bool, true},
+    Word{"yes", PlainType::Bool, true},  Word{"Yes", PlainType::Bool, true},
+    Word{"YES", PlainType::Bool, true},  Word{"true", PlainType::Bool, true},
+    Word{"True", PlainType::Bool, true}, Word{"TRUE", PlainType::Bool, true},
+    Word{"on", PlainType::Bool, true},   Word{"On", PlainType::Bool, true},
+    Word{"ON", PlainType::Bool, true},   Word{"n", PlainType::Bool},
+    Word{"N", PlainType::Bool},          Word{"no", PlainType::Bool},
+    Word{"No", PlainType::Bool},         Word{"NO", PlainType::Bool},
+    Word{"false", PlainType::Bool},      Word{"False", PlainType::Bool},
+    Word{"FALSE", PlainType::Bool},      Word{"off", PlainType::Bool},
+    Word{"Off", PlainType::Bool},        Word{"OFF", PlainType::Bool},
+    Word{"", PlainType::Null},           Word{"~", PlainType::Null},
+    Word{"null", PlainType::Null},       Word{"Null", PlainType::Null},
+    Word{"NULL", PlainType::Null},       Word{".nan", PlainType::NotFinite},
+    Word{".NaN", PlainType::NotFinite},  Word{".NAN", PlainType::NotFinite},
+    Word{".inf", PlainType::NotFinite},  Word{".Inf", PlainType::NotFinite},
+    Word{".INF", PlainType::NotFinite},  Word{"+.inf", PlainType::NotFinite},
+    Word{"+.Inf", PlainType::NotFinite}, Word{"+.INF", PlainType::NotFinite},
+    Word{"-.inf", PlainType::NotFinite}, Word{"-.Inf", PlainType::NotFinite},
+    Word{"-.INF", PlainType::NotFinite},
 };
 
 }  // namespace
@@ -180,7 +194,8 @@ PlainScalar resolve_plain(std::string_view text) {
     return {word.type, word.type == PlainType::Bool ? Json(word.truth) : Json()};
   }
   if (text == "<<") return {PlainType::Merge, Json("<<")};
-  if (is_digit(text.front()) || std::string_view("+-.").find(text.front()) != std::string_view::npos) {
+  if (is_digit(text.front()) ||
+      std::string_view("+-.").find(text.front()) != std::string_view::npos) {
     return number_or_text(text);
   }
   return {PlainType::String, Json(std::string(text))};

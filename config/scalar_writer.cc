@@ -26,7 +26,8 @@ CodePoint front_of(std::string_view text) {
   const size_t length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   uint32_t value = length == 1 ? lead : lead & (0xffU >> (length + 1));
   if (length > text.size()) return {lead, text.substr(0, 1)};
-  for (size_t at = 1; at < length; ++at) value = (value << 6) | (static_cast<unsigned char>(text[at]) & 0x3fU);
+  for (size_t at = 1; at < length; ++at)
+    value = (value << 6) | (static_cast<unsigned char>(text[at]) & 0x3fU);
   return {value, text.substr(0, length)};
 }
 
@@ -36,7 +37,9 @@ bool is_printable(uint32_t c) {
          (c >= 0xe000 && c <= 0xfffd && c != 0xfeff);
 }
 
-bool is_break(uint32_t c) { return c == '\r' || c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029; }
+bool is_break(uint32_t c) {
+  return c == '\r' || c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
 
 bool is_blank_at(std::string_view text, size_t at) {
   return at >= text.size() || text[at] == ' ' || text[at] == '\t';
@@ -85,20 +88,22 @@ Style style_of(std::string_view text, ScalarPlace place) {
   if (text.empty()) return Style::DoubleQuoted;
   const Traits traits = traits_of(text);
   if (text.find('\n') != std::string_view::npos) {
-    const bool can_be_literal =
-        place == ScalarPlace::Value && !traits.has_specials && !traits.space_before_break && text.back() != ' ';
+    const bool can_be_literal = place == ScalarPlace::Value && !traits.has_specials &&
+                                !traits.space_before_break && text.back() != ' ';
     return can_be_literal ? Style::Literal : Style::DoubleQuoted;
   }
   const PlainType meaning = resolve_plain(text).type;
-  const bool is_text = meaning == PlainType::String || (meaning == PlainType::Merge && place == ScalarPlace::Value);
+  const bool is_text =
+      meaning == PlainType::String || (meaning == PlainType::Merge && place == ScalarPlace::Value);
   if (!is_text || is_base_60(text)) return Style::DoubleQuoted;
   if (traits.has_specials || traits.has_breaks) return Style::DoubleQuoted;
-  const bool needs_quotes = text.front() == ' ' || text.back() == ' ' || starts_with_indicator(text) ||
-                            contains_indicator(text);
+  const bool needs_quotes = text.front() == ' ' || text.back() == ' ' ||
+                            starts_with_indicator(text) || contains_indicator(text);
   return needs_quotes ? Style::SingleQuoted : Style::Plain;
 }
 
-void write_unquoted(std::string_view text, Style style, bool may_fold, size_t indent, ColumnText& into) {
+void write_unquoted(std::string_view text, Style style, bool may_fold, size_t indent,
+                    ColumnText& into) {
   const bool is_quoted = style == Style::SingleQuoted;
   if (is_quoted) into.put("'");
   bool after_space = false;
@@ -107,7 +112,8 @@ void write_unquoted(std::string_view text, Style style, bool may_fold, size_t in
     const bool is_space = point.value == ' ';
     const bool at_edge = is_quoted && (at == 0 || at + 1 == text.size());
     const bool next_is_space = at + 1 < text.size() && text[at + 1] == ' ';
-    if (is_space && may_fold && !after_space && into.column() > kBestWidth && !at_edge && !next_is_space) {
+    if (is_space && may_fold && !after_space && into.column() > kBestWidth && !at_edge &&
+        !next_is_space) {
       into.new_line(indent);
     } else {
       if (is_quoted && point.value == '\'') into.put("'");
@@ -125,9 +131,10 @@ std::string escape_of(uint32_t c) {
     const char* escape;
   };
   static constexpr std::array kShort = {
-      Short{0, "\\0"},    Short{7, "\\a"},    Short{8, "\\b"},      Short{'\t', "\\t"}, Short{'\n', "\\n"},
-      Short{11, "\\v"},   Short{12, "\\f"},   Short{'\r', "\\r"},   Short{27, "\\e"},   Short{'"', "\\\""},
-      Short{'\\', "\\\\"}, Short{0x85, "\\N"}, Short{0x2028, "\\L"}, Short{0x2029, "\\P"},
+      Short{0, "\\0"},      Short{7, "\\a"},      Short{8, "\\b"},     Short{'\t', "\\t"},
+      Short{'\n', "\\n"},   Short{11, "\\v"},     Short{12, "\\f"},    Short{'\r', "\\r"},
+      Short{27, "\\e"},     Short{'"', "\\\""},   Short{'\\', "\\\\"}, Short{0x85, "\\N"},
+      Short{0x2028, "\\L"}, Short{0x2029, "\\P"},
   };
   for (const Short& entry : kShort) {
     if (entry.c == c) return entry.escape;
@@ -144,9 +151,11 @@ void write_double_quoted(std::string_view text, bool may_fold, size_t indent, Co
   for (size_t at = 0; at < text.size();) {
     const CodePoint point = front_of(text.substr(at));
     const bool is_space = point.value == ' ';
-    if (!is_printable(point.value) || is_break(point.value) || point.value == '"' || point.value == '\\') {
+    if (!is_printable(point.value) || is_break(point.value) || point.value == '"' ||
+        point.value == '\\') {
       into.put(escape_of(point.value));
-    } else if (is_space && may_fold && !after_space && into.column() > kBestWidth && at > 0 && at + 1 < text.size()) {
+    } else if (is_space && may_fold && !after_space && into.column() > kBestWidth && at > 0 &&
+               at + 1 < text.size()) {
       into.new_line(indent);
       if (text[at + 1] == ' ') into.put("\\");
     } else {
@@ -178,7 +187,8 @@ void write_literal(std::string_view text, size_t indent, ColumnText& into) {
 
 void ColumnText::put(std::string_view text) {
   text_ += text;
-  column_ += static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  column_ += static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 void ColumnText::new_line(size_t indent) {

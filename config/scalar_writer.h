@@ -25,8 +25,8 @@ enum class ScalarPlace { Value, Key };
 // Whether `key` fits before a colon, or needs a line of its own behind a `?`.
 bool is_simple_key(std::string_view key);
 
-// Writes a string in the style that go-yaml v2 picks for it: plain, single or double quoted, or a literal block.
-// `indent` is the column of continued lines.
+// Writes a string in the style that go-yaml v2 picks for it: plain, single or double quoted, or a
+// literal block. `indent` is the column of continued lines.
 void write_string(std::string_view text, ScalarPlace place, size_t indent, ColumnText& into);
 
 }  // namespace claimfs::config

@@ -20,7 +20,8 @@ using volumes::Json;
 
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 
-// How a number was written, where a quantity can be written so; its value where not (`0x10`, `0777`, `1_000`).
+// How a number was written, where a quantity can be written so; its value where not (`0x10`,
+// `0777`, `1_000`).
 std::string literal_of(const PlainScalar& scalar, const std::string& text) {
   std::string literal = text;
   std::erase(literal, '_');
@@ -35,7 +36,8 @@ class Handler : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     // The text was split at its document markers, so this can only be what a value was followed by.
-    if (has_document_) builder_.refuse(line_at(mark), "unexpected text behind the end of the document");
+    if (has_document_)
+      builder_.refuse(line_at(mark), "unexpected text behind the end of the document");
     has_document_ = true;
   }
   void OnDocumentEnd() override {}
@@ -53,13 +55,15 @@ class Handler : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     const PlainScalar scalar = resolve(tag, text, line_at(mark));
     if (!builder_.expects_key()) {
-      builder_.value(scalar.value, scalar.value.is_number() ? literal_of(scalar, text) : "", line_at(mark));
+      builder_.value(scalar.value, scalar.value.is_number() ? literal_of(scalar, text) : "",
+                     line_at(mark));
     } else if (scalar.type == PlainType::Merge) {
       builder_.refuse(line_at(mark), "merge keys (<<) are refused; write the fields out");
     } else {
       // Kubernetes makes text of keys that are none: `1: x` is "1", `yes: x` is "true".
       const bool is_text = scalar.value.is_string() || scalar.type == PlainType::Float;
-      if (scalar.value.is_null()) builder_.refuse(line_at(mark), "a key is empty or null; quote it");
+      if (scalar.value.is_null())
+        builder_.refuse(line_at(mark), "a key is empty or null; quote it");
       builder_.key(is_text ? text : scalar.value.dump(), line_at(mark));
     }
   }
@@ -88,26 +92,36 @@ class Handler : public YAML::EventHandler {
     }
   }
 
-  void check_container(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, std::string_view type) {
+  void check_container(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       std::string_view type) {
     refuse_anchor(mark, anchor);
-    if (builder_.expects_key()) builder_.refuse(line_at(mark), "a key must be text, not a map or a list; is a bracket not closed?");
-    const bool is_known = tag.empty() || tag == "?" || tag == "!" || tag == std::string(kTagPrefix).append(type);
-    if (!is_known) builder_.refuse(line_at(mark), "the tag " + in_quotes(tag) + " is refused; leave it out");
+    if (builder_.expects_key())
+      builder_.refuse(line_at(mark),
+                      "a key must be text, not a map or a list; is a bracket not closed?");
+    const bool is_known =
+        tag.empty() || tag == "?" || tag == "!" || tag == std::string(kTagPrefix).append(type);
+    if (!is_known)
+      builder_.refuse(line_at(mark), "the tag " + in_quotes(tag) + " is refused; leave it out");
   }
 
   // yaml-cpp tags plain scalars "?" and quoted ones "!".
   PlainScalar resolve(const std::string& tag, const std::string& text, int line) {
-    if (tag == "!" || tag == std::string(kTagPrefix) + "str") return {PlainType::String, Json(text)};
+    if (tag == "!" || tag == std::string(kTagPrefix) + "str")
+      return {PlainType::String, Json(text)};
     PlainScalar scalar = resolve_plain(text);
     const auto is = [&](std::string_view name, std::initializer_list<PlainType> types) {
       return tag == std::string(kTagPrefix).append(name) &&
              std::find(types.begin(), types.end(), scalar.type) != types.end();
     };
-    const bool fits = tag.empty() || tag == "?" || is("bool", {PlainType::Bool}) || is("null", {PlainType::Null}) ||
-                      is("int", {PlainType::Integer}) || is("float", {PlainType::Integer, PlainType::Float});
-    if (!fits) builder_.refuse(line, "the tag " + in_quotes(tag) + " of " + in_quotes(text) + " is refused; leave it out");
+    const bool fits = tag.empty() || tag == "?" || is("bool", {PlainType::Bool}) ||
+                      is("null", {PlainType::Null}) || is("int", {PlainType::Integer}) ||
+                      is("float", {PlainType::Integer, PlainType::Float});
+    if (!fits)
+      builder_.refuse(line, "the tag " + in_quotes(tag) + " of " + in_quotes(text) +
+                                " is refused; leave it out");
     if (scalar.type == PlainType::NotFinite) {
-      builder_.refuse(line, in_quotes(text) + " is not a number that JSON has; quote it if it is text");
+      builder_.refuse(line,
+                      in_quotes(text) + " is not a number that JSON has; quote it if it is text");
     }
     return scalar;
   }
@@ -117,7 +131,8 @@ class Handler : public YAML::EventHandler {
   bool has_document_ = false;
 };
 
-void read_yaml(std::string_view text, int first_line, const std::string& file_name, Documents& into) {
+void read_yaml(std::string_view text, int first_line, const std::string& file_name,
+               Documents& into) {
   const size_t complaints_before = into.complaints.size();
   DocumentBuilder builder(file_name, into.complaints);
   Handler handler(builder, first_line);
@@ -125,14 +140,16 @@ void read_yaml(std::string_view text, int first_line, const std::string& file_na
     // The marker behind it makes yaml-cpp notice a quoted scalar that the text does not end.
     std::istringstream stream(std::string(text) + (text.ends_with('\n') ? "...\n" : "\n...\n"));
     YAML::Parser parser(stream);
-    // Twice: what follows the first document without a marker is an error that yaml-cpp leaves to its caller.
+    // Twice: what follows the first document without a marker is an error that yaml-cpp leaves to
+    // its caller.
     if (parser.HandleNextDocument(handler)) parser.HandleNextDocument(handler);
   } catch (const DocumentRefused&) {
     return;
   } catch (const YAML::Exception& error) {
     const bool unclosed = error.msg == YAML::ErrorMsg::DOC_IN_SCALAR;
-    into.complaints.push_back({file_name, handler.line_at(error.mark),
-                               "invalid YAML: " + (unclosed ? "a quote is not closed" : error.msg)});
+    into.complaints.push_back(
+        {file_name, handler.line_at(error.mark),
+         "invalid YAML: " + (unclosed ? "a quote is not closed" : error.msg)});
     return;
   }
   if (into.complaints.size() != complaints_before) return;
@@ -140,8 +157,8 @@ void read_yaml(std::string_view text, int first_line, const std::string& file_na
   if (!document.value.is_null()) into.documents.push_back(std::move(document));
 }
 
-// Part of the text from one document marker to the next. A line of --- or ... is a marker wherever it stands: YAML
-// forbids it inside quoted, block and flow values too.
+// Part of the text from one document marker to the next. A line of --- or ... is a marker wherever
+// it stands: YAML forbids it inside quoted, block and flow values too.
 struct Piece {
   std::string_view text;
   int first_line = 1;
@@ -174,7 +191,8 @@ std::vector<Piece> split(std::string_view text) {
   return pieces;
 }
 
-// Where the content of a piece begins, behind its marker, comments and directives; none if there is nothing else.
+// Where the content of a piece begins, behind its marker, comments and directives; none if there is
+// nothing else.
 std::optional<Piece> content_of(const Piece& piece) {
   std::string_view rest = piece.text;
   int line = piece.first_line;
@@ -199,12 +217,16 @@ std::optional<Piece> content_of(const Piece& piece) {
   return std::nullopt;
 }
 
-// Braces may be JSON, which allows tabs between its words, or YAML's flow style, which JSON does not know.
-void read_json_or_yaml(const Piece& piece, const Piece& content, const std::string& file_name, Documents& into) {
+// Braces may be JSON, which allows tabs between its words, or YAML's flow style, which JSON does
+// not know.
+void read_json_or_yaml(const Piece& piece, const Piece& content, const std::string& file_name,
+                       Documents& into) {
   Documents as_json;
   if (read_json(content.text, content.first_line, file_name, as_json)) {
-    std::move(as_json.documents.begin(), as_json.documents.end(), std::back_inserter(into.documents));
-    std::move(as_json.complaints.begin(), as_json.complaints.end(), std::back_inserter(into.complaints));
+    std::move(as_json.documents.begin(), as_json.documents.end(),
+              std::back_inserter(into.documents));
+    std::move(as_json.complaints.begin(), as_json.complaints.end(),
+              std::back_inserter(into.complaints));
     return;
   }
   Documents as_yaml;
@@ -218,10 +240,16 @@ void read_json_or_yaml(const Piece& piece, const Piece& content, const std::stri
 
 // The length of the UTF-8 sequence at the front of `text`, 0 if there is none.
 size_t sequence_length(std::string_view text) {
-  const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
+  const auto byte = [&](size_t at) {
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+  };
   const unsigned first = byte(0);
   if (first < 0x80) return 1;
-  const size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  const size_t length = first < 0xc2   ? 0
+                        : first < 0xe0 ? 2
+                        : first < 0xf0 ? 3
+                        : first < 0xf5 ? 4
+                                       : 0;
   // Overlong forms, surrogates and what lies above U+10FFFF show in the second byte.
   const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
   const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
@@ -237,7 +265,8 @@ std::optional<Complaint> find_bad_character(std::string_view text, const std::st
   int line = 1;
   for (size_t at = 0; at < text.size();) {
     const char c = text[at];
-    const bool is_control = static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
+    const bool is_control =
+        static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
     if (c == '\0') return Complaint{file_name, line, "a NUL character; is this a text file?"};
     if (is_control) return Complaint{file_name, line, "a control character"};
     const size_t length = sequence_length(text.substr(at, 4));
@@ -262,10 +291,11 @@ Documents read_documents(std::string_view text, const std::string& file_name) {
     const std::optional<Piece> content = content_of(piece);
     if (!content) continue;
     if (piece.text.size() > kMostBytes) {
-      result.complaints.push_back(
-          {file_name, content->first_line, "a document of more than 1 MiB; split it at a line of ---"});
+      result.complaints.push_back({file_name, content->first_line,
+                                   "a document of more than 1 MiB; split it at a line of ---"});
     } else if (content->text.starts_with('%')) {
-      result.complaints.push_back({file_name, content->first_line, "directives (%) are refused; leave it out"});
+      result.complaints.push_back(
+          {file_name, content->first_line, "directives (%) are refused; leave it out"});
     } else if (content->text.starts_with('{') || content->text.starts_with('[')) {
       read_json_or_yaml(piece, *content, file_name, result);
     } else {

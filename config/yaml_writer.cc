@@ -15,7 +15,8 @@ namespace {
 
 using volumes::Json;
 
-// By the first byte: beyond ASCII nearly everything is a letter but for U+0080 to U+00BF and what lies above U+FFFF.
+// By the first byte: beyond ASCII nearly everything is a letter but for U+0080 to U+00BF and what
+// lies above U+FFFF.
 bool is_letter(char c) {
   const auto byte = static_cast<unsigned char>(c);
   if (byte >= 0x80) return byte != 0xc2 && byte < 0xf0;
@@ -24,13 +25,16 @@ bool is_letter(char c) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The digits of `text` from `at` on, as a number that begins with `value`. Overflow wraps, as it does in go-yaml.
+// The digits of `text` from `at` on, as a number that begins with `value`. Overflow wraps, as it
+// does in go-yaml.
 uint64_t number_at(std::string_view text, size_t& at, uint64_t value) {
-  while (at < text.size() && is_digit(text[at])) value = value * 10 + static_cast<uint64_t>(text[at++] - '0');
+  while (at < text.size() && is_digit(text[at]))
+    value = value * 10 + static_cast<uint64_t>(text[at++] - '0');
   return value;
 }
 
-// go-yaml's order of keys: letters behind everything else, runs of digits by their value ("a2" before "a10").
+// go-yaml's order of keys: letters behind everything else, runs of digits by their value ("a2"
+// before "a10").
 bool natural_less(std::string_view left, std::string_view right) {
   const size_t shorter = std::min(left.size(), right.size());
   size_t at = 0;
@@ -56,12 +60,14 @@ bool natural_less(std::string_view left, std::string_view right) {
   return a < b;
 }
 
-// As Go prints it after a way through JSON: whole numbers as such, others as %g with the fewest digits.
+// As Go prints it after a way through JSON: whole numbers as such, others as %g with the fewest
+// digits.
 std::string float_text(double value) {
   constexpr double kWholeLimit = 1e21;
   std::array<char, 64> buffer{};
   const auto print = [&](std::chars_format format) {
-    const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
+    const auto [end, error] =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
     return std::string(buffer.data(), end);
   };
   if (value == 0) return "0";
@@ -71,8 +77,9 @@ std::string float_text(double value) {
     if (std::abs(value) < 9.2e18) return whole;
   }
   const double magnitude = std::abs(value);
-  return print(magnitude < 1e-4 || magnitude >= kWholeLimit || magnitude >= 1e6 ? std::chars_format::scientific
-                                                                               : std::chars_format::fixed);
+  return print(magnitude < 1e-4 || magnitude >= kWholeLimit || magnitude >= 1e6
+                   ? std::chars_format::scientific
+                   : std::chars_format::fixed);
 }
 
 // Where a collection begins: on a line of its own, or behind the `- ` or `: ` of what holds it.
@@ -95,15 +102,17 @@ class Writer {
   }
 
   void write_leaf(const Json& value, size_t indent) {
-    if (value.is_string()) return write_string(value.get_ref<const std::string&>(), ScalarPlace::Value, indent, text_);
+    if (value.is_string())
+      return write_string(value.get_ref<const std::string&>(), ScalarPlace::Value, indent, text_);
     text_.put(value.is_number_float() ? float_text(value.get<double>()) : value.dump());
   }
 
   void write_map(const Json& map, size_t indent, Start start) {
     std::vector<Json::const_iterator> entries;
     for (auto entry = map.begin(); entry != map.end(); ++entry) entries.push_back(entry);
-    std::sort(entries.begin(), entries.end(),
-              [](const auto& left, const auto& right) { return natural_less(left.key(), right.key()); });
+    std::sort(entries.begin(), entries.end(), [](const auto& left, const auto& right) {
+      return natural_less(left.key(), right.key());
+    });
     for (const auto& entry : entries) {
       if (start == Start::OwnLine || entry != entries.front()) begin_line(indent);
       is_first_ = false;

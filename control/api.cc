@@ -1,6 +1,5 @@
 #include "control/api.h"
 
-
 #include "control/merge.h"
 #include "control/uid.h"
 #include "volumes/admission.h"
@@ -30,19 +29,24 @@ tl::unexpected<Refusal> refuse(Refusal::Reason reason, std::string message) {
 
 tl::unexpected<Refusal> refuse(const Error& error, const ObjectKey& key) {
   switch (error.code) {
-    case ENOENT: return refuse(Refusal::Reason::NotFound, quoted(key) + " not found");
-    case EEXIST: return refuse(Refusal::Reason::AlreadyExists, quoted(key) + " already exists");
+    case ENOENT:
+      return refuse(Refusal::Reason::NotFound, quoted(key) + " not found");
+    case EEXIST:
+      return refuse(Refusal::Reason::AlreadyExists, quoted(key) + " already exists");
     case EAGAIN:
       return refuse(Refusal::Reason::Conflict,
                     "Operation cannot be fulfilled on " + quoted(key) +
-                        ": the object has been modified; please apply your changes to the latest version and try again");
-    default: return refuse(Refusal::Reason::Unreachable, "the store failed: " + error.message());
+                        ": the object has been modified; please apply your changes to the latest "
+                        "version and try again");
+    default:
+      return refuse(Refusal::Reason::Unreachable, "the store failed: " + error.message());
   }
 }
 
 tl::unexpected<Refusal> invalid(const Object& object, std::vector<volumes::FieldError> causes) {
   const auto& names = volumes::names_of(object.kind);
-  std::string message = "The " + std::string(names.kind_name) + " \"" + object.name() + "\" is invalid: ";
+  std::string message =
+      "The " + std::string(names.kind_name) + " \"" + object.name() + "\" is invalid: ";
   if (causes.size() == 1) {
     message += causes.front().message;
   } else {
@@ -63,7 +67,8 @@ std::string last_applied_text(Json desired) {
 }
 
 Json last_applied_of(const Object& object) {
-  const std::string text = volumes::text_at(object.document, {"metadata", "annotations", volumes::kLastApplied});
+  const std::string text =
+      volumes::text_at(object.document, {"metadata", "annotations", volumes::kLastApplied});
   Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   return parsed.is_object() ? parsed : Json::object();
 }
@@ -71,7 +76,8 @@ Json last_applied_of(const Object& object) {
 // What a client cannot change by replacing an object.
 void keep_server_fields(const Object& before, Object& after) {
   Json& metadata = after.document["metadata"];
-  for (const char* key : {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+  for (const char* key : {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp",
+                          "deletionGracePeriodSeconds"}) {
     const Json& value = volumes::value_at(before.document, {"metadata", key});
     if (value.is_null()) {
       metadata.erase(key);
@@ -107,19 +113,23 @@ Answered<std::vector<volumes::StorageClass>> Api::classes() {
   const auto listing = store_.list(Kind::StorageClass);
   if (!listing) return refuse(listing.error(), {Kind::StorageClass, "", ""});
   std::vector<volumes::StorageClass> classes;
-  for (const Object& object : listing->objects) classes.push_back(volumes::StorageClass::from(object));
+  for (const Object& object : listing->objects)
+    classes.push_back(volumes::StorageClass::from(object));
   return classes;
 }
 
 Answered<Api::Applied> Api::store_new(const Object& desired, bool dry_run) {
-  if (auto errors = volumes::validate_new(desired); !errors.empty()) return invalid(desired, std::move(errors));
+  if (auto errors = volumes::validate_new(desired); !errors.empty())
+    return invalid(desired, std::move(errors));
   auto known_classes = classes();
   if (!known_classes) return tl::unexpected(known_classes.error());
 
   Object object{desired.kind, volumes::normalized(desired)};
-  object = volumes::admitted(std::move(object), *known_classes, volumes::timestamp_text(clock_()), new_uid());
+  object = volumes::admitted(std::move(object), *known_classes, volumes::timestamp_text(clock_()),
+                             new_uid());
   // Defaults are validated too: they may complete what was not wrong before.
-  if (auto errors = volumes::validate_new(object); !errors.empty()) return invalid(object, std::move(errors));
+  if (auto errors = volumes::validate_new(object); !errors.empty())
+    return invalid(object, std::move(errors));
   Applied applied{Outcome::Created, object, volumes::creation_warnings(object)};
   if (dry_run) return applied;
   auto created = store_.create(object);
@@ -131,21 +141,25 @@ Answered<Api::Applied> Api::store_new(const Object& desired, bool dry_run) {
 Answered<Api::Applied> Api::create(const Object& desired, bool dry_run) {
   const auto existing = find(desired.key());
   if (!existing) return tl::unexpected(existing.error());
-  if (*existing) return refuse(Refusal::Reason::AlreadyExists, quoted(desired.key()) + " already exists");
+  if (*existing)
+    return refuse(Refusal::Reason::AlreadyExists, quoted(desired.key()) + " already exists");
   return store_new(desired, dry_run);
 }
 
 Answered<Api::Applied> Api::replace(const Object& before, Object after, bool dry_run) {
   // Types first: normalizing relies on them.
-  if (auto errors = volumes::validate_new(after); !errors.empty()) return invalid(after, std::move(errors));
+  if (auto errors = volumes::validate_new(after); !errors.empty())
+    return invalid(after, std::move(errors));
   after.document = volumes::normalized(after);
   volumes::apply_defaults(after);
   keep_server_fields(before, after);
   if (after.document == before.document) return Applied{Outcome::Unchanged, before, {}};
-  if (auto errors = volumes::validate_update(before, after); !errors.empty()) return invalid(after, std::move(errors));
+  if (auto errors = volumes::validate_update(before, after); !errors.empty())
+    return invalid(after, std::move(errors));
   auto known_classes = classes();
   if (!known_classes) return tl::unexpected(known_classes.error());
-  if (const std::string why = volumes::growth_refusal(before, after, *known_classes); !why.empty()) {
+  if (const std::string why = volumes::growth_refusal(before, after, *known_classes);
+      !why.empty()) {
     return refuse(Refusal::Reason::Forbidden, quoted(after.key()) + " is forbidden: " + why);
   }
   Applied applied{Outcome::Configured, after, volumes::creation_warnings(after)};
@@ -164,7 +178,8 @@ Answered<Api::Applied> Api::replace(const Object& before, Object after, bool dry
 
 Answered<Api::Applied> Api::apply(const Object& desired, bool dry_run) {
   // What cannot be stored cannot be remembered either.
-  if (auto errors = volumes::validate_new(desired); !errors.empty()) return invalid(desired, std::move(errors));
+  if (auto errors = volumes::validate_new(desired); !errors.empty())
+    return invalid(desired, std::move(errors));
   for (int attempt = 1;; ++attempt) {
     auto existing = find(desired.key());
     if (!existing) return tl::unexpected(existing.error());
@@ -189,7 +204,8 @@ Answered<Api::Applied> Api::apply(const Object& desired, bool dry_run) {
 }
 
 Answered<Api::Applied> Api::patch(const ObjectKey& key, const Json& merge_patch) {
-  if (!merge_patch.is_object()) return refuse(Refusal::Reason::Invalid, "a merge patch must be a JSON object");
+  if (!merge_patch.is_object())
+    return refuse(Refusal::Reason::Invalid, "a merge patch must be a JSON object");
   for (int attempt = 1;; ++attempt) {
     auto existing = find(key);
     if (!existing) return tl::unexpected(existing.error());
@@ -197,12 +213,16 @@ Answered<Api::Applied> Api::patch(const ObjectKey& key, const Json& merge_patch)
     Object after = **existing;
     after.document.merge_patch(merge_patch);
     if (after.key() != key || volumes::kind_from_document(after.document) != key.kind) {
-      return refuse(Refusal::Reason::Invalid, "a patch cannot change an object's kind, namespace or name");
+      return refuse(Refusal::Reason::Invalid,
+                    "a patch cannot change an object's kind, namespace or name");
     }
-    const std::string wanted_version = volumes::text_at(merge_patch, {"metadata", "resourceVersion"});
-    if (!wanted_version.empty() && wanted_version != (**existing).resource_version()) return refuse(Error(EAGAIN), key);
+    const std::string wanted_version =
+        volumes::text_at(merge_patch, {"metadata", "resourceVersion"});
+    if (!wanted_version.empty() && wanted_version != (**existing).resource_version())
+      return refuse(Error(EAGAIN), key);
     auto applied = replace(**existing, std::move(after), /*dry_run=*/false);
-    if (applied || applied.error().reason != Refusal::Reason::Conflict || attempt == kAttempts) return applied;
+    if (applied || applied.error().reason != Refusal::Reason::Conflict || attempt == kAttempts)
+      return applied;
   }
 }
 
@@ -233,7 +253,8 @@ Answered<Api::Deleted> Api::remove(const ObjectKey& key) {
 }
 
 Answered<Object> Api::import(const Object& object) {
-  if (object.name().empty()) return refuse(Refusal::Reason::Invalid, "an object without metadata.name cannot be imported");
+  if (object.name().empty())
+    return refuse(Refusal::Reason::Invalid, "an object without metadata.name cannot be imported");
   auto stored = store_.put(object);
   if (!stored) return refuse(stored.error(), object.key());
   return std::move(*stored);

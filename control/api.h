@@ -16,15 +16,17 @@ namespace claimfs::control {
 struct Refusal {
   enum class Reason { Invalid, AlreadyExists, NotFound, Conflict, Forbidden, Unreachable };
   Reason reason = Reason::Invalid;
-  std::string message;                      // `persistentvolumes "x" already exists`
-  std::vector<volumes::FieldError> causes;  // Invalid: every error, `spec.accessModes: Required value`
+  std::string message;  // `persistentvolumes "x" already exists`
+  std::vector<volumes::FieldError>
+      causes;  // Invalid: every error, `spec.accessModes: Required value`
 };
 
 template <class T>
 using Answered = tl::expected<T, Refusal>;
 
-// What an API server does between a request and the store: defaults, admission, validation, finalizers,
-// deletionTimestamp. Used by the command line and the manifest directories alike. Thread-safe; blocks as the store does.
+// What an API server does between a request and the store: defaults, admission, validation,
+// finalizers, deletionTimestamp. Used by the command line and the manifest directories alike.
+// Thread-safe; blocks as the store does.
 class Api {
  public:
   Api(store::Store& store, Clock clock);

@@ -28,7 +28,9 @@ std::vector<BoundClaim> bound_claims(const volumes::World& world) {
     if (claim.phase != volumes::ClaimPhase::Bound) continue;
     const volumes::Volume* volume = world.volume(claim.volume_name);
     // A binding that is half written is not one yet.
-    if (!volume || !volume->refers_to(claim.metadata) || volume->claim_ref->uid != claim.metadata.uid) continue;
+    if (!volume || !volume->refers_to(claim.metadata) ||
+        volume->claim_ref->uid != claim.metadata.uid)
+      continue;
     bound.push_back({claim, *volume});
   }
   return bound;

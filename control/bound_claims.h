@@ -17,8 +17,8 @@ struct BoundClaim {
 
 std::vector<BoundClaim> bound_claims(const volumes::World& world);
 
-// Calls `show` with all bound claims, at first and after every change, until it is asked to stop. Errors of the store are
-// told to `report` and tried again; what was shown last stays.
+// Calls `show` with all bound claims, at first and after every change, until it is asked to stop.
+// Errors of the store are told to `report` and tried again; what was shown last stays.
 void follow_bound_claims(store::Store& store, std::stop_token stop,
                          const std::function<void(std::vector<BoundClaim>)>& show,
                          const std::function<void(const Error&)>& report);

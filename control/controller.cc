@@ -33,7 +33,8 @@ void wait_for(const std::stop_token& stop, std::chrono::milliseconds time) {
 std::vector<ObjectKey> claims_by_age(const volumes::World& world) {
   std::vector<std::pair<std::string, ObjectKey>> claims;
   for (const auto& [key, claim] : world.claims()) {
-    claims.emplace_back(claim.metadata.created, ObjectKey{Kind::PersistentVolumeClaim, key.first, key.second});
+    claims.emplace_back(claim.metadata.created,
+                        ObjectKey{Kind::PersistentVolumeClaim, key.first, key.second});
   }
   std::ranges::sort(claims);
   std::vector<ObjectKey> keys;
@@ -44,7 +45,10 @@ std::vector<ObjectKey> claims_by_age(const volumes::World& world) {
 }  // namespace
 
 Controller::Controller(store::Store& store, Clock clock)
-    : store_(store), clock_(clock), events_(store, clock, std::string(kComponent)), mirror_(store) {}
+    : store_(store),
+      clock_(clock),
+      events_(store, clock, std::string(kComponent)),
+      mirror_(store) {}
 
 Result<void> Controller::settle() {
   TRY_VOID(mirror_.relist());
@@ -75,8 +79,8 @@ Result<bool> Controller::step_volumes() {
       volume = mirror_.world().volume(name);
       if (!volume) continue;
     }
-    changed |= TRY(finish({Kind::PersistentVolume, "", name}, volume->metadata, volumes::protection_ends(*volume),
-                          volumes::kVolumeProtection));
+    changed |= TRY(finish({Kind::PersistentVolume, "", name}, volume->metadata,
+                          volumes::protection_ends(*volume), volumes::kVolumeProtection));
   }
   return changed;
 }
@@ -106,7 +110,8 @@ Result<bool> Controller::perform(const volumes::Step& step) {
     const ObjectKey key{Kind::PersistentVolume, "", step.volume->metadata.name};
     const volumes::Object* stored = mirror_.find(key);
     Json document = step.volume->written_into(stored->document);
-    if (volumes::text_at(document, {"status", "phase"}) != volumes::text_at(stored->document, {"status", "phase"})) {
+    if (volumes::text_at(document, {"status", "phase"}) !=
+        volumes::text_at(stored->document, {"status", "phase"})) {
       document["status"]["lastPhaseTransitionTime"] = volumes::timestamp_text(clock_());
     }
     if (!TRY(write(key, std::move(document)))) return true;
@@ -128,7 +133,8 @@ Result<bool> Controller::write(const ObjectKey& key, Json document) {
     mirror_.put(std::move(*updated));
     return true;
   }
-  if (updated.error().code != EAGAIN && updated.error().code != ENOENT) return failure(updated.error());
+  if (updated.error().code != EAGAIN && updated.error().code != ENOENT)
+    return failure(updated.error());
   auto current = store_.get(key);
   if (current) {
     mirror_.put(std::move(*current));
@@ -141,8 +147,8 @@ Result<bool> Controller::write(const ObjectKey& key, Json document) {
 }
 
 // Keeps the protection finalizer where it belongs, and lets go what nothing holds any more.
-Result<bool> Controller::finish(const ObjectKey& key, volumes::Metadata metadata, bool protection_ends,
-                                std::string_view protection) {
+Result<bool> Controller::finish(const ObjectKey& key, volumes::Metadata metadata,
+                                bool protection_ends, std::string_view protection) {
   if (!metadata.is_deleting()) {
     if (metadata.has_finalizer(protection)) return false;
     metadata.finalizers.emplace_back(protection);

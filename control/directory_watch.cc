@@ -11,8 +11,8 @@
 namespace claimfs::control {
 namespace {
 
-constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF |
-                                  IN_MOVE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+                                  IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 // Editors and `cp -r` make several changes at once.
 constexpr int kQuietMs = 30;
 
@@ -38,7 +38,8 @@ DirectoryWatch::DirectoryWatch(const std::vector<std::string>& directories)
 
 void DirectoryWatch::watch_missing() {
   // Adding a watch again is cheap, and finds a directory that was replaced.
-  for (const std::string& directory : directories_) inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
+  for (const std::string& directory : directories_)
+    inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
 }
 
 void DirectoryWatch::wait(std::chrono::milliseconds timeout) {

@@ -13,7 +13,8 @@ class DirectoryWatch {
  public:
   explicit DirectoryWatch(const std::vector<std::string>& directories);
 
-  // Waits until something changed and has been quiet for a moment, wake() was called, or `timeout` is over.
+  // Waits until something changed and has been quiet for a moment, wake() was called, or `timeout`
+  // is over.
   void wait(std::chrono::milliseconds timeout);
   void wake();
 

@@ -22,12 +22,18 @@ constexpr std::int64_t kLifetimeSeconds = 3600;
 constexpr std::size_t kMostKnown = 10'000;
 
 // Events of objects without a namespace stand in "default".
-std::string name_space_for(const ObjectKey& about) { return about.name_space.empty() ? "default" : about.name_space; }
+std::string name_space_for(const ObjectKey& about) {
+  return about.name_space.empty() ? "default" : about.name_space;
+}
 
 }  // namespace
 
-EventRecorder::EventRecorder(store::Store& store, Clock clock, std::string component, std::string host)
-    : store_(store), clock_(std::move(clock)), component_(std::move(component)), host_(std::move(host)) {}
+EventRecorder::EventRecorder(store::Store& store, Clock clock, std::string component,
+                             std::string host)
+    : store_(store),
+      clock_(std::move(clock)),
+      component_(std::move(component)),
+      host_(std::move(host)) {}
 
 void EventRecorder::record(const Notice& notice) {
   const Identity identity(notice.about, notice.uid, notice.reason, notice.message);
@@ -46,19 +52,22 @@ void EventRecorder::record(const Notice& notice) {
   known_.with([&](std::map<Identity, Known>& known) {
     Known& entry = known[identity];
     entry.event = *event;
-    entry.pause_seconds = std::clamp(entry.pause_seconds * 2, kFirstPauseSeconds, kLongestPauseSeconds);
+    entry.pause_seconds =
+        std::clamp(entry.pause_seconds * 2, kFirstPauseSeconds, kLongestPauseSeconds);
     entry.next_write = now + entry.pause_seconds;
   });
 }
 
-std::optional<ObjectKey> EventRecorder::write(const Notice& notice, const std::optional<ObjectKey>& known) {
+std::optional<ObjectKey> EventRecorder::write(const Notice& notice,
+                                              const std::optional<ObjectKey>& known) {
   const std::int64_t now = clock_();
   if (known) {
     if (auto existing = store_.get(*known)) {
       existing->document["count"] = existing->document.value("count", 1) + 1;
       existing->document["lastTimestamp"] = volumes::timestamp_text(now);
       // Whoever wrote meanwhile has counted too: one repetition more or less is no matter.
-      if (const auto updated = store_.update(*existing); updated || updated.error().code == EAGAIN) return known;
+      if (const auto updated = store_.update(*existing); updated || updated.error().code == EAGAIN)
+        return known;
     }
   }
   const auto created = store_.create(first(notice, now));
@@ -69,7 +78,8 @@ Object EventRecorder::first(const Notice& notice, std::int64_t now) const {
   const auto& names = volumes::names_of(notice.about.kind);
   const std::string time = volumes::timestamp_text(now);
   const std::string uid = new_uid();
-  Json about = {{"kind", names.kind_name}, {"apiVersion", names.api_version}, {"name", notice.about.name}};
+  Json about = {
+      {"kind", names.kind_name}, {"apiVersion", names.api_version}, {"name", notice.about.name}};
   if (!notice.about.name_space.empty()) about["namespace"] = notice.about.name_space;
   if (!notice.uid.empty()) about["uid"] = notice.uid;
   Json source = {{"component", component_}};
@@ -102,7 +112,8 @@ std::optional<ObjectKey> EventRecorder::find_in_store(const Notice& notice) {
   for (const Object& event : listing->objects) {
     const Json& about = volumes::value_at(event.document, {"involvedObject"});
     if (volumes::text_at(event.document, "reason") == notice.reason &&
-        volumes::text_at(event.document, "message") == notice.message && volumes::text_at(about, "uid") == notice.uid &&
+        volumes::text_at(event.document, "message") == notice.message &&
+        volumes::text_at(about, "uid") == notice.uid &&
         volumes::text_at(about, "name") == notice.about.name &&
         volumes::text_at(about, "namespace") == notice.about.name_space &&
         volumes::text_at(event.document, {"source", "component"}) == component_) {
@@ -119,7 +130,8 @@ void EventRecorder::expire() {
   for (const Object& event : listing->objects) {
     const auto last = volumes::timestamp_seconds(volumes::text_at(event.document, "lastTimestamp"));
     // Its answer does not matter: somebody else may have been quicker.
-    if (last && now - *last > kLifetimeSeconds) (void)store_.remove(event.key(), event.resource_version());
+    if (last && now - *last > kLifetimeSeconds)
+      (void)store_.remove(event.key(), event.resource_version());
   }
 }
 

@@ -11,9 +11,9 @@
 
 namespace claimfs::control {
 
-// Writes what happened as Event objects, a repetition as a count. Repetitions come less and less often (at first every
-// 15 s, at last every 5 minutes), so that a claim that waits for days does not fill the disk. Thread-safe. What the
-// store refuses is lost: events are for people.
+// Writes what happened as Event objects, a repetition as a count. Repetitions come less and less
+// often (at first every 15 s, at last every 5 minutes), so that a claim that waits for days does
+// not fill the disk. Thread-safe. What the store refuses is lost: events are for people.
 class EventRecorder {
  public:
   // `component` and `host` are the event's source, shown as From.
@@ -30,9 +30,11 @@ class EventRecorder {
     std::int64_t next_write = 0;
     std::int64_t pause_seconds = 0;
   };
-  using Identity = std::tuple<volumes::ObjectKey, std::string, std::string, std::string>;  // about, uid, reason, message
+  using Identity = std::tuple<volumes::ObjectKey, std::string, std::string,
+                              std::string>;  // about, uid, reason, message
 
-  std::optional<volumes::ObjectKey> write(const volumes::Notice& notice, const std::optional<volumes::ObjectKey>& known);
+  std::optional<volumes::ObjectKey> write(const volumes::Notice& notice,
+                                          const std::optional<volumes::ObjectKey>& known);
   volumes::Object first(const volumes::Notice& notice, std::int64_t now) const;
   std::optional<volumes::ObjectKey> find_in_store(const volumes::Notice& notice);
 

@@ -20,22 +20,25 @@ using volumes::Object;
 
 // A net below the notifications, for filesystems that send none.
 constexpr auto kLookAgain = std::chrono::seconds(5);
-constexpr std::array kDeclarable = {Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::StorageClass, Kind::Pod};
+constexpr std::array kDeclarable = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
+                                    Kind::StorageClass, Kind::Pod};
 constexpr std::uintmax_t kLargestFile = 16U << 20U;
 
 bool is_manifest(const std::filesystem::path& file) {
   const std::string extension = file.extension();
-  return !file.filename().string().starts_with('.') && (extension == ".yaml" || extension == ".yml" || extension == ".json");
+  return !file.filename().string().starts_with('.') &&
+         (extension == ".yaml" || extension == ".yml" || extension == ".json");
 }
 
 std::string manifest_of(const Object& object) {
-  return volumes::text_at(object.document, {"metadata", "annotations", ManifestDirectories::kAnnotation});
+  return volumes::text_at(object.document,
+                          {"metadata", "annotations", ManifestDirectories::kAnnotation});
 }
 
 }  // namespace
 
-ManifestDirectories::ManifestDirectories(std::vector<std::string> directories, store::Store& store, Api& api,
-                                         ManifestParser parse, Report report)
+ManifestDirectories::ManifestDirectories(std::vector<std::string> directories, store::Store& store,
+                                         Api& api, ManifestParser parse, Report report)
     : directories_(std::move(directories)),
       store_(store),
       api_(api),
@@ -47,12 +50,14 @@ void ManifestDirectories::read_file(const std::string& file, Contents& contents)
   std::error_code error;
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
-  if (!stream || std::filesystem::file_size(file, error) > kLargestFile || error || !(text << stream.rdbuf())) {
+  if (!stream || std::filesystem::file_size(file, error) > kLargestFile || error ||
+      !(text << stream.rdbuf())) {
     // An empty file sets failbit too, and says nothing.
     if (!error && std::filesystem::file_size(file, error) == 0 && !error) {
       contents.readable.insert(file);
     } else {
-      contents.complaints.insert(file + ": cannot be read" + (error ? ": " + error.message() : ", or is larger than 16 MiB"));
+      contents.complaints.insert(file + ": cannot be read" +
+                                 (error ? ": " + error.message() : ", or is larger than 16 MiB"));
     }
     return;
   }
@@ -64,15 +69,17 @@ void ManifestDirectories::read_file(const std::string& file, Contents& contents)
   contents.readable.insert(file);
   for (Object& object : parsed.objects) {
     if (std::ranges::find(kDeclarable, object.kind) == kDeclarable.end()) {
-      contents.complaints.insert(file + ": a " + std::string(volumes::names_of(object.kind).kind_name) +
+      contents.complaints.insert(file + ": a " +
+                                 std::string(volumes::names_of(object.kind).kind_name) +
                                  " cannot be declared in a manifest directory");
       continue;
     }
     object.document["metadata"]["annotations"][std::string(kAnnotation)] = file;
     const auto [at, is_new] = contents.objects.try_emplace(object.key(), Declared{object, file});
     if (!is_new) {
-      contents.complaints.insert(file + ": " + std::string(volumes::names_of(object.kind).singular) + " \"" + object.name() +
-                                 "\" is already declared in " + at->second.file + ", which counts");
+      contents.complaints.insert(
+          file + ": " + std::string(volumes::names_of(object.kind).singular) + " \"" +
+          object.name() + "\" is already declared in " + at->second.file + ", which counts");
     }
   }
 }
@@ -82,9 +89,11 @@ ManifestDirectories::Contents ManifestDirectories::read() const {
   for (const std::string& directory : directories_) {
     std::error_code error;
     std::set<std::string> files;
-    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
       std::error_code ignored;
-      if (is_manifest(entry->path()) && entry->is_regular_file(ignored)) files.insert(entry->path());
+      if (is_manifest(entry->path()) && entry->is_regular_file(ignored))
+        files.insert(entry->path());
     }
     if (error) {
       // A directory that is away for a moment deletes nothing.
@@ -99,7 +108,8 @@ ManifestDirectories::Contents ManifestDirectories::read() const {
 
 void ManifestDirectories::apply(const Contents& contents, std::set<std::string>& complaints) {
   // Classes before volumes before claims before pods: what is matched should be there first.
-  for (Kind kind : {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Pod}) {
+  for (Kind kind :
+       {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Pod}) {
     for (const auto& [key, declared] : contents.objects) {
       if (key.kind != kind) continue;
       const auto applied = api_.apply(declared.object);
@@ -108,10 +118,12 @@ void ManifestDirectories::apply(const Contents& contents, std::set<std::string>&
   }
 }
 
-void ManifestDirectories::remove_what_went(const Contents& contents, std::set<std::string>& complaints) {
+void ManifestDirectories::remove_what_went(const Contents& contents,
+                                           std::set<std::string>& complaints) {
   if (!contents.is_complete) return;
   // Claims before volumes, so that nothing waits for what goes next.
-  for (Kind kind : {Kind::Pod, Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass}) {
+  for (Kind kind :
+       {Kind::Pod, Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass}) {
     const auto listing = store_.list(kind);
     if (!listing) {
       complaints.insert("the store failed: " + listing.error().message());
@@ -122,8 +134,11 @@ void ManifestDirectories::remove_what_went(const Contents& contents, std::set<st
       const bool is_ours = std::ranges::any_of(directories_, [&file](const std::string& directory) {
         return std::filesystem::path(file).parent_path() == std::filesystem::path(directory);
       });
-      const bool is_unreadable = contents.present.contains(file) && !contents.readable.contains(file);
-      if (!is_ours || is_unreadable || object.is_deleting() || contents.objects.contains(object.key())) continue;
+      const bool is_unreadable =
+          contents.present.contains(file) && !contents.readable.contains(file);
+      if (!is_ours || is_unreadable || object.is_deleting() ||
+          contents.objects.contains(object.key()))
+        continue;
       const auto removed = api_.remove(object.key());
       if (!removed && removed.error().reason != Refusal::Reason::NotFound) {
         complaints.insert(file + ": " + removed.error().message);

@@ -21,20 +21,23 @@ struct ParsedManifest {
   std::vector<std::string> complaints;  // `FILE:LINE: what`; not empty: the file changes nothing
 };
 // Reads a manifest's text; the file's name is for complaints.
-using ManifestParser = std::function<ParsedManifest(std::string_view text, const std::string& file)>;
+using ManifestParser =
+    std::function<ParsedManifest(std::string_view text, const std::string& file)>;
 
-// Watched directories whose *.yaml, *.yml and *.json files are desired state: what appears in them is applied, what changes
-// is updated, what disappears is deleted with all protection. A file that does not parse changes nothing; its last good
-// version stays. Which file an object came from is its annotation `claimfs.io/manifest`, so that what disappeared while
-// nobody watched is noticed too.
+// Watched directories whose *.yaml, *.yml and *.json files are desired state: what appears in them
+// is applied, what changes is updated, what disappears is deleted with all protection. A file that
+// does not parse changes nothing; its last good version stays. Which file an object came from is
+// its annotation `claimfs.io/manifest`, so that what disappeared while nobody watched is noticed
+// too.
 class ManifestDirectories {
  public:
   static constexpr std::string_view kAnnotation = "claimfs.io/manifest";
 
-  // `report` is told every complaint, once while it lasts. It and `parse` are called by the thread that calls sync().
+  // `report` is told every complaint, once while it lasts. It and `parse` are called by the thread
+  // that calls sync().
   using Report = std::function<void(const std::string& complaint)>;
-  ManifestDirectories(std::vector<std::string> directories, store::Store& store, Api& api, ManifestParser parse,
-                      Report report);
+  ManifestDirectories(std::vector<std::string> directories, store::Store& store, Api& api,
+                      ManifestParser parse, Report report);
 
   // Makes the store say what the directories say now.
   void sync();
@@ -52,7 +55,7 @@ class ManifestDirectories {
     std::set<std::string> readable;  // files that parsed
     std::set<std::string> present;   // files that are there, good or bad
     std::set<std::string> complaints;
-    bool is_complete = true;         // every directory could be listed
+    bool is_complete = true;  // every directory could be listed
   };
 
   Contents read() const;

@@ -8,20 +8,23 @@ namespace {
 
 using volumes::Kind;
 
-constexpr std::array kMirrored = {Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::StorageClass, Kind::Pod};
+constexpr std::array kMirrored = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
+                                  Kind::StorageClass, Kind::Pod};
 
 bool is_mirrored(Kind kind) { return std::ranges::find(kMirrored, kind) != kMirrored.end(); }
 
 }  // namespace
 
 Result<void> Mirror::relist() {
-  // The watch begins at the oldest listing: what changes between two listings is told again, which does no harm.
+  // The watch begins at the oldest listing: what changes between two listings is told again, which
+  // does no harm.
   std::optional<store::Version> from;
   std::map<volumes::ObjectKey, volumes::Object> objects;
   for (Kind kind : kMirrored) {
     store::Listing listing = TRY(store_.list(kind));
     from = std::min(from.value_or(listing.version), listing.version);
-    for (volumes::Object& object : listing.objects) objects.insert_or_assign(object.key(), std::move(object));
+    for (volumes::Object& object : listing.objects)
+      objects.insert_or_assign(object.key(), std::move(object));
   }
   std::shared_ptr<store::Watch> watch = TRY(store_.watch(*from));
   watch_.with([&watch](auto& current) { current = std::move(watch); });
@@ -81,14 +84,20 @@ void Mirror::erase(const volumes::ObjectKey& key) {
 
 void Mirror::rebuild_lists(Kind kind) {
   const auto each = [this, kind](auto&& use) {
-    for (auto at = objects_.lower_bound({kind, "", ""}); at != objects_.end() && at->first.kind == kind; ++at) use(at->second);
+    for (auto at = objects_.lower_bound({kind, "", ""});
+         at != objects_.end() && at->first.kind == kind; ++at)
+      use(at->second);
   };
   if (kind == Kind::StorageClass) {
     world_.classes.clear();
-    each([this](const volumes::Object& object) { world_.classes.push_back(volumes::StorageClass::from(object)); });
+    each([this](const volumes::Object& object) {
+      world_.classes.push_back(volumes::StorageClass::from(object));
+    });
   } else if (kind == Kind::Pod) {
     world_.pods.clear();
-    each([this](const volumes::Object& object) { world_.pods.push_back(volumes::Pod::from(object)); });
+    each([this](const volumes::Object& object) {
+      world_.pods.push_back(volumes::Pod::from(object));
+    });
   }
 }
 

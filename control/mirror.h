@@ -11,7 +11,8 @@
 
 namespace claimfs::control {
 
-// The store's volumes, claims, classes and pods in memory, kept up to date by a watch. Used by one thread, wake() apart.
+// The store's volumes, claims, classes and pods in memory, kept up to date by a watch. Used by one
+// thread, wake() apart.
 class Mirror {
  public:
   explicit Mirror(store::Store& store) : store_(store) {}
@@ -19,7 +20,8 @@ class Mirror {
   // Reads everything and watches from there. Must have succeeded once before anything else.
   Result<void> relist();
 
-  // Takes over what has changed; waits up to `timeout` for it. True when something here is different now.
+  // Takes over what has changed; waits up to `timeout` for it. True when something here is
+  // different now.
   Result<bool> follow(std::chrono::milliseconds timeout);
 
   // Ends a wait in follow(). From any thread.
@@ -37,7 +39,8 @@ class Mirror {
   void rebuild_lists(volumes::Kind kind);
 
   store::Store& store_;
-  Guarded<std::shared_ptr<store::Watch>> watch_;  // the pointer; the watch itself is its user's thread's
+  Guarded<std::shared_ptr<store::Watch>>
+      watch_;  // the pointer; the watch itself is its user's thread's
   std::map<volumes::ObjectKey, volumes::Object> objects_;
   volumes::World world_;
 };

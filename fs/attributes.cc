@@ -27,8 +27,8 @@ void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes
       });
 }
 
-void Filesystem::set_attributes(const Caller& caller, NodeId id, Handle* handle, backends::AttributeChanges changes,
-                                Answer<NodeAttributes> answer) {
+void Filesystem::set_attributes(const Caller& caller, NodeId id, Handle* handle,
+                                backends::AttributeChanges changes, Answer<NodeAttributes> answer) {
   Result<Node*> node = node_for_change(id);
   if (!node) {
     answer.complete(failure(std::move(node).error()));
@@ -48,7 +48,8 @@ namespace {
 constexpr std::uint64_t kBlock = 4096;
 
 // df of a claim: its capacity, and no more free than its filesystem has.
-backends::FileSystemState within_capacity(backends::FileSystemState state, const ServedClaim& claim) {
+backends::FileSystemState within_capacity(backends::FileSystemState state,
+                                          const ServedClaim& claim) {
   if (claim.capacity_bytes == 0) return state;
   const std::uint64_t backing_free = state.blocks_available * state.block_size;
   const std::uint64_t used = std::min(claim.capacity_bytes, state.used_bytes.value_or(0));
@@ -72,7 +73,8 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
     backends::FileSystemState sum{};
     sum.block_size = kBlock;
     sum.name_max = 255;
-    for (const auto& volume : tree_.claims()) sum.blocks += volume->claim()->capacity_bytes / kBlock;
+    for (const auto& volume : tree_.claims())
+      sum.blocks += volume->claim()->capacity_bytes / kBlock;
     sum.blocks_free = sum.blocks_available = sum.blocks;
     answer.complete(sum);
     return;
@@ -81,11 +83,11 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
     answer.complete(failure(ready.error()));
     return;
   }
-  node->volume->backend().file_system_state(
-      [volume = node->volume, answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
-        if (!state) return answer.complete(std::move(state));
-        return answer.complete(within_capacity(*state, *volume->claim()));
-      });
+  node->volume->backend().file_system_state([volume = node->volume, answer = std::move(answer)](
+                                                Result<backends::FileSystemState> state) mutable {
+    if (!state) return answer.complete(std::move(state));
+    return answer.complete(within_capacity(*state, *volume->claim()));
+  });
 }
 
 }  // namespace claimfs::fs

@@ -6,14 +6,14 @@ namespace claimfs::fs {
 
 namespace {
 
-// Between a backend and the kernel's buffer: numbers the files for the whole mount, counts those that the kernel is
-// told of, and takes the counts back when it did not listen.
+// Between a backend and the kernel's buffer: numbers the files for the whole mount, counts those
+// that the kernel is told of, and takes the counts back when it did not listen.
 class CountingSink final : public backends::DirectorySink {
  public:
   using Describe = std::function<NodeAttributes(Node&, const Attributes&)>;
 
-  CountingSink(EntryWriter& writer, std::shared_ptr<ServedVolume> volume, NodeTable& nodes, InodeNumbers& numbers,
-               Describe describe)
+  CountingSink(EntryWriter& writer, std::shared_ptr<ServedVolume> volume, NodeTable& nodes,
+               InodeNumbers& numbers, Describe describe)
       : writer_(writer),
         volume_(std::move(volume)),
         nodes_(nodes),
@@ -22,8 +22,8 @@ class CountingSink final : public backends::DirectorySink {
 
   bool wants_attributes() const override { return writer_.wants_entries(); }
 
-  bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type, std::uint64_t next,
-           std::optional<backends::Entry> entry) override {
+  bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type,
+           std::uint64_t next, std::optional<backends::Entry> entry) override {
     const std::string text(name);
     if (!entry) return writer_.add(text, numbers_.number(device, ino), type, next, nullptr);
     Node& node = nodes_.remember(volume_, std::move(entry->inode));
@@ -35,7 +35,8 @@ class CountingSink final : public backends::DirectorySink {
     return false;
   }
 
-  // The nodes whose counts the kernel does not have: the one that did not fit, or all when it took nothing.
+  // The nodes whose counts the kernel does not have: the one that did not fit, or all when it took
+  // nothing.
   std::vector<NodeId> uncounted(bool taken) {
     if (!taken) return std::move(counted_);
     return rejected_ ? std::vector<NodeId>{counted_.back()} : std::vector<NodeId>{};
@@ -54,16 +55,18 @@ class CountingSink final : public backends::DirectorySink {
 // The tree's own names, with the numbers that their claims' directories have.
 class TreeSink final : public backends::DirectorySink {
  public:
-  TreeSink(EntryWriter& writer, const Tree& tree, const backends::Inode& directory, InodeNumbers& numbers)
+  TreeSink(EntryWriter& writer, const Tree& tree, const backends::Inode& directory,
+           InodeNumbers& numbers)
       : writer_(writer), tree_(tree), directory_(directory), numbers_(numbers) {}
 
   bool wants_attributes() const override { return false; }
 
-  bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type, std::uint64_t next,
-           std::optional<backends::Entry>) override {
+  bool add(std::string_view name, std::uint64_t device, std::uint64_t ino, unsigned char type,
+           std::uint64_t next, std::optional<backends::Entry>) override {
     if (const auto claim = tree_.claim_at(directory_, name)) {
       const Attributes root = claim->root_attributes();
-      // One that nobody has looked at yet has no number of its own; readdir(3) skips names with number 0.
+      // One that nobody has looked at yet has no number of its own; readdir(3) skips names with
+      // number 0.
       const std::uint64_t number = root.ino != 0 ? numbers_.number(root.device, root.ino) : ino;
       return writer_.add(std::string(name), number,
                          static_cast<unsigned char>((root.mode & S_IFMT) >> 12), next, nullptr);
@@ -88,17 +91,19 @@ void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenRepl
   }
   Node& node = **found;
   node.volume->backend().open_directory(
-      node.inode(),
-      [this, &node, caller, answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
+      node.inode(), [this, &node, caller, answer = std::move(answer)](
+                        Result<std::unique_ptr<backends::File>> opened) mutable {
         if (!opened) return answer.complete(failure(std::move(opened).error()));
-        Handle* handle = make_handle(node, std::move(*opened), caller, O_RDONLY | O_DIRECTORY).release();
+        Handle* handle =
+            make_handle(node, std::move(*opened), caller, O_RDONLY | O_DIRECTORY).release();
         const bool taken = answer.complete(OpenReply{handle, 0, false});
         if (!taken) release(handle);
         return taken;
       });
 }
 
-void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer, Answer<void> answer) {
+void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer,
+                                Answer<void> answer) {
   Node& node = *handle.node;
   if (node.volume == tree_volume_) {
     TreeSink sink(writer, tree_, node.inode(), numbers_);

@@ -11,17 +11,20 @@ namespace {
 
 bool may_write(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
-// More of the kernel's names for native files than this are given up at the last close instead of kept until the
-// kernel forgets the inode: each holds a struct file.
+// More of the kernel's names for native files than this are given up at the last close instead of
+// kept until the kernel forgets the inode: each holds a struct file.
 constexpr std::uint32_t kBackingIdsKept = 16'384;
 
-// Conditions of the moment; everything else that the kernel says against passthrough stays true of the volume.
-bool is_passing(int error) { return error == ENOMEM || error == EMFILE || error == ENFILE || error == EBADF; }
+// Conditions of the moment; everything else that the kernel says against passthrough stays true of
+// the volume.
+bool is_passing(int error) {
+  return error == ENOMEM || error == EMFILE || error == ENFILE || error == EBADF;
+}
 
 }  // namespace
 
-std::unique_ptr<Handle> Filesystem::make_handle(Node& node, std::unique_ptr<backends::File> file, const Caller& caller,
-                                                int flags) {
+std::unique_ptr<Handle> Filesystem::make_handle(Node& node, std::unique_ptr<backends::File> file,
+                                                const Caller& caller, int flags) {
   auto handle = std::make_unique<Handle>();
   handle->file = std::move(file);
   handle->node = &node;
@@ -32,7 +35,8 @@ std::unique_ptr<Handle> Filesystem::make_handle(Node& node, std::unique_ptr<back
   return handle;
 }
 
-// The kernel's name for the node's native file, asked for once; 0 when there is none. No lock is held while asking.
+// The kernel's name for the node's native file, asked for once; 0 when there is none. No lock is
+// held while asking.
 int Filesystem::backing_of(Node& node, Handle& handle) {
   ServedVolume& volume = *node.volume;
   if (!door_ || !volume.may_pass_through()) return 0;
@@ -53,17 +57,22 @@ int Filesystem::backing_of(Node& node, Handle& handle) {
   {
     std::scoped_lock lock(opens_lock_for(node.id));
     if (node.opens.backing_id > 0 || node.opens.mode == IoMode::Cached) superfluous = id;
-    if (node.opens.mode == IoMode::Cached) id = 0;
-    else if (node.opens.backing_id > 0) id = node.opens.backing_id;
-    else node.opens.backing_id = id;
+    if (node.opens.mode == IoMode::Cached)
+      id = 0;
+    else if (node.opens.backing_id > 0)
+      id = node.opens.backing_id;
+    else
+      node.opens.backing_id = id;
   }
-  if (superfluous > 0) door_->dismiss(superfluous);
-  else ++backing_ids_;
+  if (superfluous > 0)
+    door_->dismiss(superfluous);
+  else
+    ++backing_ids_;
   return id;
 }
 
-// Decides how the kernel does I/O through this handle. All opens of an inode agree on the native file or on the page
-// cache; the kernel answers EIO to a mix (FUSE.md 4).
+// Decides how the kernel does I/O through this handle. All opens of an inode agree on the native
+// file or on the page cache; the kernel answers EIO to a mix (FUSE.md 4).
 OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   OpenReply reply;
   reply.handle = &handle;
@@ -75,9 +84,12 @@ OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   {
     std::scoped_lock lock(opens_lock_for(node.id));
     Node::Opens& opens = node.opens;
-    if (opens.mode == IoMode::Closed) opens.mode = backing_id > 0 ? IoMode::Passthrough : IoMode::Cached;
-    else if (opens.mode == IoMode::Passthrough) backing_id = opens.backing_id;
-    else backing_id = 0;
+    if (opens.mode == IoMode::Closed)
+      opens.mode = backing_id > 0 ? IoMode::Passthrough : IoMode::Cached;
+    else if (opens.mode == IoMode::Passthrough)
+      backing_id = opens.backing_id;
+    else
+      backing_id = 0;
     ++opens.count;
   }
   handle.counts_as_open = true;
@@ -91,8 +103,8 @@ OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   return reply;
 }
 
-bool Filesystem::answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened, const Caller& caller,
-                             int flags, Answer<OpenReply>& answer) {
+bool Filesystem::answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened,
+                             const Caller& caller, int flags, Answer<OpenReply>& answer) {
   if (!opened) return answer.complete(failure(std::move(opened).error()));
   Handle* handle = make_handle(node, std::move(*opened), caller, flags).release();
   const bool taken = answer.complete(open_with_kernel(node, *handle));
@@ -100,7 +112,8 @@ bool Filesystem::answer_open(Node& node, Result<std::unique_ptr<backends::File>>
   return taken;
 }
 
-void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_id, Answer<OpenReply> answer) {
+void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_id,
+                      Answer<OpenReply> answer) {
   const bool is_change = may_write(flags) || (flags & O_TRUNC) != 0;
   Result<Node*> found = is_change ? node_for_change(id) : node_in_use(id);
   if (!found) {
@@ -108,7 +121,8 @@ void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_
     return;
   }
   Node& node = **found;
-  // Truncation is a step of its own, since only there can set-id bits be killed on the caller's behalf.
+  // Truncation is a step of its own, since only there can set-id bits be killed on the caller's
+  // behalf.
   node.volume->backend().open(
       node.inode(), flags & ~O_TRUNC,
       [this, &node, caller, flags, kill_set_id,
@@ -131,8 +145,9 @@ void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_
       });
 }
 
-bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,
-                                const Caller& caller, int flags, Answer<CreateReply>& answer) {
+bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume,
+                                Result<backends::Created> created, const Caller& caller, int flags,
+                                Answer<CreateReply>& answer) {
   if (!created) return answer.complete(failure(std::move(created).error()));
   Node& node = nodes_.remember(volume, std::move(created->entry.inode));
   const NodeId id = node.id;
@@ -149,8 +164,8 @@ bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume, Result<bac
   return taken;
 }
 
-void Filesystem::create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode, int flags,
-                        bool kill_set_id, Answer<CreateReply> answer) {
+void Filesystem::create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
+                        int flags, bool kill_set_id, Answer<CreateReply> answer) {
   Result<Node*> directory = node_for_change(parent);
   if (!directory) {
     answer.complete(failure(std::move(directory).error()));
@@ -159,8 +174,10 @@ void Filesystem::create(const Caller& caller, NodeId parent, std::string_view na
   const std::shared_ptr<ServedVolume> volume = (*directory)->volume;
   volume->backend().create(
       caller, (*directory)->inode(), name, mode, flags & ~O_TRUNC,
-      [this, volume, caller, flags, kill_set_id, answer = std::move(answer)](Result<backends::Created> created) mutable {
-        // A file that somebody else made since the kernel's look-up is opened, and then O_TRUNC means something.
+      [this, volume, caller, flags, kill_set_id,
+       answer = std::move(answer)](Result<backends::Created> created) mutable {
+        // A file that somebody else made since the kernel's look-up is opened, and then O_TRUNC
+        // means something.
         if (!created || (flags & O_TRUNC) == 0 || created->entry.attributes.size == 0)
           return answer_created(volume, std::move(created), caller, flags, answer);
         backends::AttributeChanges truncation;
@@ -190,7 +207,8 @@ void Filesystem::create_unnamed(const Caller& caller, NodeId parent, mode_t mode
   const std::shared_ptr<ServedVolume> volume = (*directory)->volume;
   volume->backend().create_unnamed(
       caller, (*directory)->inode(), mode, flags,
-      [this, volume, caller, flags, answer = std::move(answer)](Result<backends::Created> created) mutable {
+      [this, volume, caller, flags,
+       answer = std::move(answer)](Result<backends::Created> created) mutable {
         return answer_created(volume, std::move(created), caller, flags, answer);
       });
 }
@@ -199,7 +217,8 @@ void Filesystem::release(Handle* released) {
   const std::unique_ptr<Handle> handle(released);
   Node& node = *handle->node;
   if (handle->may_hold_locks.load()) {
-    // What is left are OFD locks: their owner is the open file itself, and no close(2) has named it.
+    // What is left are OFD locks: their owner is the open file itself, and no close(2) has named
+    // it.
     for (const std::uint64_t owner : handle->lock_owners) drop_locks_of(*handle, owner);
   }
   if (handle->counts_as_silent_writer) --node.silent_writers;
@@ -220,12 +239,13 @@ void Filesystem::release(Handle* released) {
   --open_handles_;
 }
 
-void Filesystem::read(Handle& handle, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) {
+void Filesystem::read(Handle& handle, std::size_t size, off_t offset,
+                      Answer<std::span<const std::byte>> answer) {
   handle.node->volume->backend().read(*handle.file, size, offset, std::move(answer));
 }
 
-void Filesystem::write(Handle& handle, std::span<const std::byte> data, off_t offset, bool kill_set_id,
-                       Answer<std::size_t> answer) {
+void Filesystem::write(Handle& handle, std::span<const std::byte> data, off_t offset,
+                       bool kill_set_id, Answer<std::size_t> answer) {
   backends::Backend::WriteOptions options;
   options.append = (handle.flags & O_APPEND) != 0;
   options.kill_set_id = kill_set_id;
@@ -241,7 +261,8 @@ void Filesystem::sync(Handle& handle, bool data_only, Answer<void> answer) {
   handle.node->volume->backend().sync(*handle.file, data_only, std::move(answer));
 }
 
-void Filesystem::allocate(Handle& handle, int mode, off_t offset, off_t length, Answer<void> answer) {
+void Filesystem::allocate(Handle& handle, int mode, off_t offset, off_t length,
+                          Answer<void> answer) {
   handle.node->volume->backend().allocate(*handle.file, mode, offset, length, std::move(answer));
 }
 
@@ -249,13 +270,14 @@ void Filesystem::seek(Handle& handle, off_t offset, int whence, Answer<off_t> an
   handle.node->volume->backend().seek(*handle.file, offset, whence, std::move(answer));
 }
 
-void Filesystem::copy_range(Handle& from, off_t from_offset, Handle& to, off_t to_offset, std::size_t length,
-                            Answer<std::size_t> answer) {
+void Filesystem::copy_range(Handle& from, off_t from_offset, Handle& to, off_t to_offset,
+                            std::size_t length, Answer<std::size_t> answer) {
   if (from.node->volume != to.node->volume) {
     answer.fail(EXDEV);  // the kernel copies by itself then
     return;
   }
-  to.node->volume->backend().copy_range(*from.file, from_offset, *to.file, to_offset, length, std::move(answer));
+  to.node->volume->backend().copy_range(*from.file, from_offset, *to.file, to_offset, length,
+                                        std::move(answer));
 }
 
 }  // namespace claimfs::fs

@@ -22,7 +22,8 @@ namespace {
 // A volume's backend, asking what the kernel remembers of it.
 class RememberedOfVolume final : public backends::RememberedInodes {
  public:
-  RememberedOfVolume(NodeTable& nodes, const ServedVolume& volume) : nodes_(nodes), volume_(volume) {}
+  RememberedOfVolume(NodeTable& nodes, const ServedVolume& volume)
+      : nodes_(nodes), volume_(volume) {}
   void with(std::string_view key, const std::function<void(backends::Inode&)>& use) override {
     nodes_.with(volume_, key, use);
   }
@@ -36,7 +37,8 @@ class RememberedOfVolume final : public backends::RememberedInodes {
 
 std::vector<std::pair<std::string, std::string>> Filesystem::show(Tree::Claims claims) {
   for (const auto& volume : claims)
-    if (!volume->has_remembered()) volume->set_remembered(std::make_unique<RememberedOfVolume>(nodes_, *volume));
+    if (!volume->has_remembered())
+      volume->set_remembered(std::make_unique<RememberedOfVolume>(nodes_, *volume));
   return tree_.show(std::move(claims));
 }
 
@@ -63,10 +65,13 @@ Result<Node*> Filesystem::node_for_change(NodeId id) {
 NodeAttributes Filesystem::describe(Node& node, const Attributes& attributes) {
   if (node.is_volume_root()) node.volume->saw_root(attributes);
   const bool has_set_id = S_ISREG(attributes.mode) && (attributes.mode & (S_ISUID | S_ISGID)) != 0;
-  if (node.has_set_id.load(std::memory_order_relaxed) != has_set_id) node.has_set_id.store(has_set_id);
+  if (node.has_set_id.load(std::memory_order_relaxed) != has_set_id)
+    node.has_set_id.store(has_set_id);
   // A passthrough writer changes size, times and set-id bits behind the kernel's cached attributes.
-  const bool may_change_silently = has_set_id || node.silent_writers.load(std::memory_order_relaxed) > 0;
-  return {attributes, numbers_.number(attributes.device, attributes.ino), may_change_silently ? 0 : kTrustSeconds};
+  const bool may_change_silently =
+      has_set_id || node.silent_writers.load(std::memory_order_relaxed) > 0;
+  return {attributes, numbers_.number(attributes.device, attributes.ino),
+          may_change_silently ? 0 : kTrustSeconds};
 }
 
 }  // namespace claimfs::fs

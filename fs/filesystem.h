@@ -22,8 +22,8 @@ namespace claimfs::fs {
 using backends::Attributes;
 using backends::Caller;
 
-// How long the kernel may believe names and attributes, in seconds. One second is as good as a day for hot data
-// (FUSE.md 3), and bounds how stale another mount's or the host's changes can be.
+// How long the kernel may believe names and attributes, in seconds. One second is as good as a day
+// for hot data (FUSE.md 3), and bounds how stale another mount's or the host's changes can be.
 inline constexpr double kTrustSeconds = 1.0;
 
 struct NodeAttributes {
@@ -45,10 +45,10 @@ struct Handle {
   pid_t pid = 0;
   int flags = 0;
   bool counts_as_silent_writer = false;
-  bool counts_as_open = false;                // in the node's opens (files, not directories)
-  std::atomic<bool> may_hold_locks{false};    // posix or OFD locks were taken through it
+  bool counts_as_open = false;              // in the node's opens (files, not directories)
+  std::atomic<bool> may_hold_locks{false};  // posix or OFD locks were taken through it
   std::mutex lock_owners_mutex;
-  std::vector<std::uint64_t> lock_owners;     // who took them
+  std::vector<std::uint64_t> lock_owners;  // who took them
 };
 
 struct OpenReply {
@@ -67,11 +67,12 @@ class EntryWriter {
  public:
   virtual ~EntryWriter() = default;
   virtual bool wants_entries() const = 0;
-  virtual bool add(const std::string& name, std::uint64_t ino, unsigned char type, std::uint64_t next,
-                   const EntryReply* entry) = 0;
+  virtual bool add(const std::string& name, std::uint64_t ino, unsigned char type,
+                   std::uint64_t next, const EntryReply* entry) = 0;
 };
 
-// The kernel's side of passthrough: gives a native descriptor a number that an open can be answered with.
+// The kernel's side of passthrough: gives a native descriptor a number that an open can be answered
+// with.
 class PassthroughDoor {
  public:
   virtual ~PassthroughDoor() = default;
@@ -79,8 +80,8 @@ class PassthroughDoor {
   virtual void dismiss(int backing_id) = 0;
 };
 
-// Lets a waiting request be given up: what it is told to do runs at most once, from another thread, before the answer.
-// Telling it after the answer does nothing.
+// Lets a waiting request be given up: what it is told to do runs at most once, from another thread,
+// before the answer. Telling it after the answer does nothing.
 class Interruption {
  public:
   virtual ~Interruption() = default;
@@ -89,19 +90,20 @@ class Interruption {
 
 // What the filesystem wants done elsewhere.
 struct Effects {
-  // rmdir of an idle and empty claim: what `claimfs delete pvc --wait=false` does. EBUSY when a Pod or another mount
-  // uses it.
+  // rmdir of an idle and empty claim: what `claimfs delete pvc --wait=false` does. EBUSY when a Pod
+  // or another mount uses it.
   std::function<Result<void>(const ServedClaim&)> delete_claim;
   // Processes with a working directory, a root or a bind mount in this claim's directory.
   std::function<bool(const ServedClaim&)> is_used_by_processes;
 };
 
-// The kernel's questions, answered: one method for each operation, grouped in one file for each family. No libfuse in
-// here; answers are completed into whatever the caller made them from. A false from an answer means that the kernel did
-// not take it, and what it counted is undone.
+// The kernel's questions, answered: one method for each operation, grouped in one file for each
+// family. No libfuse in here; answers are completed into whatever the caller made them from. A
+// false from an answer means that the kernel did not take it, and what it counted is undone.
 class Filesystem {
  public:
-  Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects effects, std::string node_name);
+  Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects effects,
+             std::string node_name);
 
   void set_passthrough_door(PassthroughDoor* door) { door_ = door; }
 
@@ -114,31 +116,34 @@ class Filesystem {
 
   // attributes.cc
   void get_attributes(NodeId node, Handle* handle, Answer<NodeAttributes> answer);
-  void set_attributes(const Caller& caller, NodeId node, Handle* handle, backends::AttributeChanges changes,
-                      Answer<NodeAttributes> answer);
+  void set_attributes(const Caller& caller, NodeId node, Handle* handle,
+                      backends::AttributeChanges changes, Answer<NodeAttributes> answer);
   void file_system_state(NodeId node, Answer<backends::FileSystemState> answer);
 
   // names.cc
-  void make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode, dev_t device,
-                 Answer<EntryReply> answer);
+  void make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
+                 dev_t device, Answer<EntryReply> answer);
   void make_directory(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                       Answer<EntryReply> answer);
-  void make_symlink(const Caller& caller, NodeId parent, std::string_view name, std::string_view target,
-                    Answer<EntryReply> answer);
+  void make_symlink(const Caller& caller, NodeId parent, std::string_view name,
+                    std::string_view target, Answer<EntryReply> answer);
   void link(NodeId node, NodeId new_parent, std::string_view new_name, Answer<EntryReply> answer);
   void unlink(NodeId parent, std::string_view name, Answer<void> answer);
   void remove_directory(NodeId parent, std::string_view name, Answer<void> answer);
-  void rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name, unsigned flags,
-              Answer<void> answer);
+  void rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
+              unsigned flags, Answer<void> answer);
   void read_link(NodeId node, Answer<std::string> answer);
 
   // files.cc
-  void open(const Caller& caller, NodeId node, int flags, bool kill_set_id, Answer<OpenReply> answer);
-  void create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode, int flags, bool kill_set_id,
-              Answer<CreateReply> answer);
-  void create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags, Answer<CreateReply> answer);
+  void open(const Caller& caller, NodeId node, int flags, bool kill_set_id,
+            Answer<OpenReply> answer);
+  void create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode, int flags,
+              bool kill_set_id, Answer<CreateReply> answer);
+  void create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags,
+                      Answer<CreateReply> answer);
   void release(Handle* handle);
-  void read(Handle& handle, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer);
+  void read(Handle& handle, std::size_t size, off_t offset,
+            Answer<std::span<const std::byte>> answer);
   void write(Handle& handle, std::span<const std::byte> data, off_t offset, bool kill_set_id,
              Answer<std::size_t> answer);
   void flush(Handle& handle, std::uint64_t lock_owner, Answer<void> answer);
@@ -150,14 +155,16 @@ class Filesystem {
 
   // directories.cc
   void open_directory(const Caller& caller, NodeId node, Answer<OpenReply> answer);
-  void read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer, Answer<void> answer);
+  void read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer,
+                      Answer<void> answer);
   void sync_directory(Handle& handle, bool data_only, Answer<void> answer);
 
   // xattrs.cc
   void get_xattr(NodeId node, std::string_view name, Answer<std::string> answer);
-  // `may_keep_set_gid`: asked only when an ACL is set; tells whether the caller is in the file's group or privileged.
-  void set_xattr(const Caller& caller, NodeId node, std::string_view name, std::string_view value, int flags,
-                 const std::function<bool(gid_t)>& is_member, Answer<void> answer);
+  // `may_keep_set_gid`: asked only when an ACL is set; tells whether the caller is in the file's
+  // group or privileged.
+  void set_xattr(const Caller& caller, NodeId node, std::string_view name, std::string_view value,
+                 int flags, const std::function<bool(gid_t)>& is_member, Answer<void> answer);
   // `may_administer` is asked only when there is something that others do not see.
   void list_xattrs(NodeId node, std::function<bool()> may_administer, Answer<std::string> answer);
   void remove_xattr(NodeId node, std::string_view name, Answer<void> answer);
@@ -166,7 +173,8 @@ class Filesystem {
   void test_lock(NodeId node, const backends::RangeLock& lock, Answer<backends::RangeLock> answer);
   void set_lock(Handle& handle, const backends::RangeLock& lock, bool wait,
                 std::shared_ptr<Interruption> interruption, Answer<void> answer);
-  void flock(Handle& handle, int operation, std::shared_ptr<Interruption> interruption, Answer<void> answer);
+  void flock(Handle& handle, int operation, std::shared_ptr<Interruption> interruption,
+             Answer<void> answer);
 
   NodeTable& nodes() { return nodes_; }
   Tree& tree() { return tree_; }
@@ -178,18 +186,21 @@ class Filesystem {
   Result<Node*> node_in_use(NodeId id);
   Result<Node*> node_for_change(NodeId id);
   NodeAttributes describe(Node& node, const Attributes& attributes);
-  bool answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found, Answer<EntryReply>& answer);
+  bool answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found,
+                    Answer<EntryReply>& answer);
   void answer_claim(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer);
-  Answer<backends::Entry> entry_answer(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer);
+  Answer<backends::Entry> entry_answer(std::shared_ptr<ServedVolume> volume,
+                                       Answer<EntryReply> answer);
 
-  std::unique_ptr<Handle> make_handle(Node& node, std::unique_ptr<backends::File> file, const Caller& caller, int flags);
+  std::unique_ptr<Handle> make_handle(Node& node, std::unique_ptr<backends::File> file,
+                                      const Caller& caller, int flags);
   OpenReply open_with_kernel(Node& node, Handle& handle);
   int backing_of(Node& node, Handle& handle);
   std::mutex& opens_lock_for(NodeId id) { return opens_locks_[id % opens_locks_.size()]; }
-  bool answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened, const Caller& caller, int flags,
-                   Answer<OpenReply>& answer);
-  bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created, const Caller& caller,
-                      int flags, Answer<CreateReply>& answer);
+  bool answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened, const Caller& caller,
+                   int flags, Answer<OpenReply>& answer);
+  bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,
+                      const Caller& caller, int flags, Answer<CreateReply>& answer);
   void delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer);
   void drop_locks_of(Handle& handle, std::uint64_t owner);
   std::string claim_attribute(Node& node, std::string_view name);

@@ -19,8 +19,9 @@ struct RawRequest {
   std::size_t size = 0;
 };
 
-// Bounds how many workers one volume occupies: a frozen disk or server stalls its own claim, and the others' requests
-// still find a worker. Who comes when it is full leaves the request here and goes on; who leaves takes the next along.
+// Bounds how many workers one volume occupies: a frozen disk or server stalls its own claim, and
+// the others' requests still find a worker. Who comes when it is full leaves the request here and
+// goes on; who leaves takes the next along.
 class Gate {
  public:
   // Workers are threads; 16 keep any local disk busy.

@@ -20,12 +20,14 @@ constexpr int kInoBits = 48;
 constexpr std::uint64_t kInoMask = (std::uint64_t{1} << kInoBits) - 1;
 constexpr std::uint16_t kLastIndex = 0xFFFF;
 
-// Appends one line and makes it last. A lost line costs the stability of numbers, never data: reported, not fatal.
+// Appends one line and makes it last. A lost line costs the stability of numbers, never data:
+// reported, not fatal.
 void append_index(const std::string& file, std::uint64_t device, std::uint16_t index) {
   if (file.empty()) return;
   Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
   char line[64];
-  const int length = std::snprintf(line, sizeof line, "%016" PRIx64 " %u\n", device, unsigned{index});
+  const int length =
+      std::snprintf(line, sizeof line, "%016" PRIx64 " %u\n", device, unsigned{index});
   if (!fd || ::write(fd.get(), line, static_cast<std::size_t>(length)) != length ||
       ::fdatasync(fd.get()) != 0) {
     spdlog::warn("inode_index=unsaved file={} reason=\"{}\"", file, Error(errno).message());
@@ -66,7 +68,8 @@ std::uint64_t InodeNumbers::number(std::uint64_t device, std::uint64_t ino) {
 }
 
 std::uint16_t InodeNumbers::index_of(std::uint64_t device) {
-  // Neighbouring requests ask for the same filesystem: remember it, and no lock is shared on the hot path.
+  // Neighbouring requests ask for the same filesystem: remember it, and no lock is shared on the
+  // hot path.
   thread_local const void* last_owner = nullptr;
   thread_local std::uint64_t last_device = 0;
   thread_local std::uint16_t last_index = 0;
@@ -78,7 +81,8 @@ std::uint16_t InodeNumbers::index_of(std::uint64_t device) {
     const auto known = indices.by_device.find(device);
     if (known != indices.by_device.end()) return known->second;
     std::uint16_t next = 1;  // 0 is the tree's own
-    for (const auto& [other, taken] : indices.by_device) next = std::max<std::uint16_t>(next, taken + 1);
+    for (const auto& [other, taken] : indices.by_device)
+      next = std::max<std::uint16_t>(next, taken + 1);
     if (indices.by_device.size() >= kLastIndex - 1) next = kLastIndex;
     indices.by_device.emplace(device, next);
     is_new = true;

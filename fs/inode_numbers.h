@@ -10,9 +10,10 @@
 
 namespace claimfs::fs {
 
-// st_ino for the whole mount. One st_dev serves all claims, so a number must differ between backing filesystems, or tar
-// and cp -a take different files for hard links (FUSE.md F7): the upper 16 bits are an index of the filesystem, the
-// lower 48 its own number. Indices are kept in a file of the state directory, so that numbers survive a restart.
+// st_ino for the whole mount. One st_dev serves all claims, so a number must differ between backing
+// filesystems, or tar and cp -a take different files for hard links (FUSE.md F7): the upper 16 bits
+// are an index of the filesystem, the lower 48 its own number. Indices are kept in a file of the
+// state directory, so that numbers survive a restart.
 class InodeNumbers {
  public:
   // The tree's own directories; their numbers are used as they are.
@@ -21,7 +22,8 @@ class InodeNumbers {
   // Reads what is there. An empty path keeps nothing (tests). EINVAL when the file is not ours.
   static Result<InodeNumbers> load(std::string file);
 
-  // A number above 48 bits is folded: such filesystems (none of ext4, XFS and btrfs in practice) lose the guarantee.
+  // A number above 48 bits is folded: such filesystems (none of ext4, XFS and btrfs in practice)
+  // lose the guarantee.
   std::uint64_t number(std::uint64_t device, std::uint64_t ino);
 
  private:

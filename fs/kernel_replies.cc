@@ -97,7 +97,8 @@ Answer<std::size_t> count_to(fuse_req_t request) {
 Answer<std::span<const std::byte>> bytes_to(fuse_req_t request) {
   return [request](Result<std::span<const std::byte>> bytes) {
     if (!bytes) return refuse(request, bytes.error());
-    return took(fuse_reply_buf(request, reinterpret_cast<const char*>(bytes->data()), bytes->size()));
+    return took(
+        fuse_reply_buf(request, reinterpret_cast<const char*>(bytes->data()), bytes->size()));
   };
 }
 
@@ -110,8 +111,8 @@ Answer<std::string> xattr_to(fuse_req_t request, std::size_t size) {
   };
 }
 
-bool KernelEntries::add(const std::string& name, std::uint64_t ino, unsigned char type, std::uint64_t next,
-                        const EntryReply* entry) {
+bool KernelEntries::add(const std::string& name, std::uint64_t ino, unsigned char type,
+                        std::uint64_t next, const EntryReply* entry) {
   char* const at = buffer_.data() + used_;
   const std::size_t room = buffer_.size() - used_;
   std::size_t needed = 0;
@@ -121,7 +122,8 @@ bool KernelEntries::add(const std::string& name, std::uint64_t ino, unsigned cha
     if (entry) param = to_entry_param(*entry);
     param.attr.st_ino = ino;
     if (!entry) param.attr.st_mode = static_cast<mode_t>(type) << 12;
-    needed = fuse_add_direntry_plus(request_, at, room, name.c_str(), &param, static_cast<off_t>(next));
+    needed =
+        fuse_add_direntry_plus(request_, at, room, name.c_str(), &param, static_cast<off_t>(next));
   } else {
     struct stat stat {};
     stat.st_ino = ino;
@@ -140,8 +142,8 @@ bool KernelEntries::send(const Result<void>& read) {
 
 namespace {
 
-// libfuse calls back with a plain pointer, perhaps while the answer is on its way: what it leads to is looked up by
-// number, so that a late interrupt finds nothing instead of something freed.
+// libfuse calls back with a plain pointer, perhaps while the answer is on its way: what it leads to
+// is looked up by number, so that a late interrupt finds nothing instead of something freed.
 class KernelInterruption final : public Interruption {
  public:
   explicit KernelInterruption(fuse_req_t request)

@@ -16,8 +16,8 @@ namespace claimfs::fs {
 struct stat to_stat(const NodeAttributes& node);
 fuse_entry_param to_entry_param(const EntryReply& entry);
 
-// A refusal. ENOSYS would be remembered by the kernel for every volume of the mount: a backend's ENOSYS becomes
-// EOPNOTSUPP.
+// A refusal. ENOSYS would be remembered by the kernel for every volume of the mount: a backend's
+// ENOSYS becomes EOPNOTSUPP.
 bool refuse(fuse_req_t request, const Error& error);
 
 Answer<void> status_to(fuse_req_t request);

@@ -1,5 +1,5 @@
-#include "fs/calling_process.h"
 #include "fs/kernel_requests.h"
+#include "fs/calling_process.h"
 
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -17,7 +17,9 @@ namespace claimfs::fs {
 
 namespace {
 
-KernelSide& side(fuse_req_t request) { return *static_cast<KernelSide*>(fuse_req_userdata(request)); }
+KernelSide& side(fuse_req_t request) {
+  return *static_cast<KernelSide*>(fuse_req_userdata(request));
+}
 Filesystem& filesystem(fuse_req_t request) { return side(request).filesystem; }
 Handle* handle_of(const fuse_file_info* info) {
   return info ? reinterpret_cast<Handle*>(info->fh) : nullptr;
@@ -31,14 +33,17 @@ Caller caller_of(fuse_req_t request) {
 void on_init(void* user_data, fuse_conn_info* connection) {
   KernelSide& side = *static_cast<KernelSide*>(user_data);
   // Splice halves the request rate (FUSE.md 3).
-  for (const std::uint64_t unwanted : {FUSE_CAP_SPLICE_READ, FUSE_CAP_SPLICE_WRITE, FUSE_CAP_SPLICE_MOVE})
+  for (const std::uint64_t unwanted :
+       {FUSE_CAP_SPLICE_READ, FUSE_CAP_SPLICE_WRITE, FUSE_CAP_SPLICE_MOVE})
     fuse_unset_feature_flag(connection, unwanted);
   fuse_set_feature_flag(connection, FUSE_CAP_PARALLEL_DIROPS);
   fuse_set_feature_flag(connection, FUSE_CAP_POSIX_ACL);
-  fuse_set_feature_flag(connection, FUSE_CAP_DONT_MASK);  // default ACLs replace the umask: the backing file decides
+  fuse_set_feature_flag(
+      connection, FUSE_CAP_DONT_MASK);  // default ACLs replace the umask: the backing file decides
   fuse_set_feature_flag(connection, FUSE_CAP_CACHE_SYMLINKS);
   fuse_set_feature_flag(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
-  fuse_set_feature_flag(connection, FUSE_CAP_NO_EXPORT_SUPPORT);  // a file opened by handle has no parent (F4)
+  fuse_set_feature_flag(connection,
+                        FUSE_CAP_NO_EXPORT_SUPPORT);  // a file opened by handle has no parent (F4)
   side.has_kill_privileges = fuse_set_feature_flag(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);
   side.has_passthrough = fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
   connection->max_backing_stack_depth = 0;
@@ -54,7 +59,8 @@ void on_forget(fuse_req_t request, fuse_ino_t node, std::uint64_t count) {
 }
 
 void on_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forgets) {
-  for (const fuse_forget_data& one : std::span(forgets, count)) filesystem(request).forget(one.ino, one.nlookup);
+  for (const fuse_forget_data& one : std::span(forgets, count))
+    filesystem(request).forget(one.ino, one.nlookup);
   fuse_reply_none(request);
 }
 
@@ -63,57 +69,66 @@ void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 }
 
 void on_statx(fuse_req_t request, fuse_ino_t node, int, int, fuse_file_info* info) {
-  filesystem(request).get_attributes(node, handle_of(info), [request](Result<NodeAttributes> found) {
-    if (!found) return refuse(request, found.error());
-    const Attributes& from = found->attributes;
-    struct statx to {};
-    const auto time = [](const timespec& value) {
-      struct statx_timestamp stamp {};
-      stamp.tv_sec = value.tv_sec;
-      stamp.tv_nsec = static_cast<std::uint32_t>(value.tv_nsec);
-      return stamp;
-    };
-    to.stx_mask = STATX_BASIC_STATS;
-    to.stx_blksize = from.block_size;
-    to.stx_nlink = static_cast<std::uint32_t>(from.nlink);
-    to.stx_uid = from.uid;
-    to.stx_gid = from.gid;
-    to.stx_mode = static_cast<std::uint16_t>(from.mode);
-    to.stx_ino = found->ino;
-    to.stx_size = static_cast<std::uint64_t>(from.size);
-    to.stx_blocks = from.blocks;
-    to.stx_atime = time(from.atime);
-    to.stx_mtime = time(from.mtime);
-    to.stx_ctime = time(from.ctime);
-    to.stx_rdev_major = major(from.rdev);
-    to.stx_rdev_minor = minor(from.rdev);
-    if (from.btime.tv_sec != 0) {
-      to.stx_mask |= STATX_BTIME;
-      to.stx_btime = time(from.btime);
-    }
-    return fuse_reply_statx(request, 0, &to, found->trust_seconds) == 0;
-  });
+  filesystem(request).get_attributes(
+      node, handle_of(info), [request](Result<NodeAttributes> found) {
+        if (!found) return refuse(request, found.error());
+        const Attributes& from = found->attributes;
+        struct statx to {};
+        const auto time = [](const timespec& value) {
+          struct statx_timestamp stamp {};
+          stamp.tv_sec = value.tv_sec;
+          stamp.tv_nsec = static_cast<std::uint32_t>(value.tv_nsec);
+          return stamp;
+        };
+        to.stx_mask = STATX_BASIC_STATS;
+        to.stx_blksize = from.block_size;
+        to.stx_nlink = static_cast<std::uint32_t>(from.nlink);
+        to.stx_uid = from.uid;
+        to.stx_gid = from.gid;
+        to.stx_mode = static_cast<std::uint16_t>(from.mode);
+        to.stx_ino = found->ino;
+        to.stx_size = static_cast<std::uint64_t>(from.size);
+        to.stx_blocks = from.blocks;
+        to.stx_atime = time(from.atime);
+        to.stx_mtime = time(from.mtime);
+        to.stx_ctime = time(from.ctime);
+        to.stx_rdev_major = major(from.rdev);
+        to.stx_rdev_minor = minor(from.rdev);
+        if (from.btime.tv_sec != 0) {
+          to.stx_mask |= STATX_BTIME;
+          to.stx_btime = time(from.btime);
+        }
+        return fuse_reply_statx(request, 0, &to, found->trust_seconds) == 0;
+      });
 }
 
-void on_setattr(fuse_req_t request, fuse_ino_t node, struct stat* to, int which, fuse_file_info* info) {
+void on_setattr(fuse_req_t request, fuse_ino_t node, struct stat* to, int which,
+                fuse_file_info* info) {
   backends::AttributeChanges changes;
   if (which & FUSE_SET_ATTR_MODE) changes.mode = to->st_mode & 07777;
   if (which & FUSE_SET_ATTR_UID) changes.uid = to->st_uid;
   if (which & FUSE_SET_ATTR_GID) changes.gid = to->st_gid;
   if (which & FUSE_SET_ATTR_SIZE) changes.size = to->st_size;
   using Time = backends::AttributeChanges::Time;
-  if (which & FUSE_SET_ATTR_ATIME_NOW) changes.atime = Time{true, {}};
-  else if (which & FUSE_SET_ATTR_ATIME) changes.atime = Time{false, to->st_atim};
-  if (which & FUSE_SET_ATTR_MTIME_NOW) changes.mtime = Time{true, {}};
-  else if (which & FUSE_SET_ATTR_MTIME) changes.mtime = Time{false, to->st_mtim};
-  // The kernel's FATTR_KILL_SUIDGID is this bit (fuse_kernel.h), which libfuse hands through unnamed.
+  if (which & FUSE_SET_ATTR_ATIME_NOW)
+    changes.atime = Time{true, {}};
+  else if (which & FUSE_SET_ATTR_ATIME)
+    changes.atime = Time{false, to->st_atim};
+  if (which & FUSE_SET_ATTR_MTIME_NOW)
+    changes.mtime = Time{true, {}};
+  else if (which & FUSE_SET_ATTR_MTIME)
+    changes.mtime = Time{false, to->st_mtim};
+  // The kernel's FATTR_KILL_SUIDGID is this bit (fuse_kernel.h), which libfuse hands through
+  // unnamed.
   changes.kill_set_id = (which & FUSE_SET_ATTR_KILL_SUID) != 0;
-  filesystem(request).set_attributes(caller_of(request), node, handle_of(info), changes, attributes_to(request));
+  filesystem(request).set_attributes(caller_of(request), node, handle_of(info), changes,
+                                     attributes_to(request));
 }
 
 void on_readlink(fuse_req_t request, fuse_ino_t node) {
   filesystem(request).read_link(node, [request](Result<std::string> target) {
-    return target ? fuse_reply_readlink(request, target->c_str()) == 0 : refuse(request, target.error());
+    return target ? fuse_reply_readlink(request, target->c_str()) == 0
+                  : refuse(request, target.error());
   });
 }
 
@@ -141,22 +156,25 @@ void on_rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
   filesystem(request).remove_directory(parent, name, status_to(request));
 }
 
-void on_rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
-               unsigned flags) {
+void on_rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+               const char* new_name, unsigned flags) {
   filesystem(request).rename(parent, name, new_parent, new_name, flags, status_to(request));
 }
 
 void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
-  filesystem(request).open(caller_of(request), node, info->flags, info->kill_suidgid, open_to(request, *info));
+  filesystem(request).open(caller_of(request), node, info->flags, info->kill_suidgid,
+                           open_to(request, *info));
 }
 
-void on_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
-  filesystem(request).create(caller_of(request), parent, name, mode, info->flags, info->kill_suidgid,
-                             create_to(request, *info));
+void on_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode,
+               fuse_file_info* info) {
+  filesystem(request).create(caller_of(request), parent, name, mode, info->flags,
+                             info->kill_suidgid, create_to(request, *info));
 }
 
 void on_tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {
-  filesystem(request).create_unnamed(caller_of(request), parent, mode, info->flags, create_to(request, *info));
+  filesystem(request).create_unnamed(caller_of(request), parent, mode, info->flags,
+                                     create_to(request, *info));
 }
 
 void on_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
@@ -168,9 +186,10 @@ void on_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
   filesystem(request).read(*handle_of(info), size, offset, bytes_to(request));
 }
 
-void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size, off_t offset, fuse_file_info* info) {
-  filesystem(request).write(*handle_of(info), std::as_bytes(std::span(data, size)), offset, info->kill_suidgid,
-                            count_to(request));
+void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size, off_t offset,
+              fuse_file_info* info) {
+  filesystem(request).write(*handle_of(info), std::as_bytes(std::span(data, size)), offset,
+                            info->kill_suidgid, count_to(request));
 }
 
 void on_flush(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
@@ -181,7 +200,8 @@ void on_fsync(fuse_req_t request, fuse_ino_t, int data_only, fuse_file_info* inf
   filesystem(request).sync(*handle_of(info), data_only != 0, status_to(request));
 }
 
-void on_fallocate(fuse_req_t request, fuse_ino_t, int mode, off_t offset, off_t length, fuse_file_info* info) {
+void on_fallocate(fuse_req_t request, fuse_ino_t, int mode, off_t offset, off_t length,
+                  fuse_file_info* info) {
   filesystem(request).allocate(*handle_of(info), mode, offset, length, status_to(request));
 }
 
@@ -191,29 +211,32 @@ void on_lseek(fuse_req_t request, fuse_ino_t, off_t offset, int whence, fuse_fil
   });
 }
 
-void on_copy_file_range(fuse_req_t request, fuse_ino_t, off_t from_offset, fuse_file_info* from, fuse_ino_t,
-                        off_t to_offset, fuse_file_info* to, std::size_t length, int) {
+void on_copy_file_range(fuse_req_t request, fuse_ino_t, off_t from_offset, fuse_file_info* from,
+                        fuse_ino_t, off_t to_offset, fuse_file_info* to, std::size_t length, int) {
   // The kernel's answer has 32 bits for the count.
   constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max() & ~std::size_t{4095};
-  filesystem(request).copy_range(*handle_of(from), from_offset, *handle_of(to), to_offset, std::min(length, kMost),
-                                 count_to(request));
+  filesystem(request).copy_range(*handle_of(from), from_offset, *handle_of(to), to_offset,
+                                 std::min(length, kMost), count_to(request));
 }
 
 void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   filesystem(request).open_directory(caller_of(request), node, open_to(request, *info));
 }
 
-void read_directory(fuse_req_t request, std::size_t size, off_t cursor, fuse_file_info* info, bool plus) {
+void read_directory(fuse_req_t request, std::size_t size, off_t cursor, fuse_file_info* info,
+                    bool plus) {
   auto entries = std::make_shared<KernelEntries>(request, size, plus);
   filesystem(request).read_directory(*handle_of(info), static_cast<std::uint64_t>(cursor), *entries,
                                      [entries](Result<void> read) { return entries->send(read); });
 }
 
-void on_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor, fuse_file_info* info) {
+void on_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor,
+                fuse_file_info* info) {
   read_directory(request, size, cursor, info, false);
 }
 
-void on_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor, fuse_file_info* info) {
+void on_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor,
+                    fuse_file_info* info) {
   read_directory(request, size, cursor, info, true);
 }
 
@@ -236,14 +259,14 @@ void on_statfs(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
-void on_setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char* value, std::size_t size,
-                 int flags) {
+void on_setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char* value,
+                 std::size_t size, int flags) {
   const fuse_ctx& context = *fuse_req_ctx(request);
   const auto is_member = [gid = context.gid, pid = context.pid](gid_t group) {
     return gid == group || is_in_group(pid, group);
   };
-  filesystem(request).set_xattr(caller_of(request), node, name, std::string_view(value, size), flags, is_member,
-                                status_to(request));
+  filesystem(request).set_xattr(caller_of(request), node, name, std::string_view(value, size),
+                                flags, is_member, status_to(request));
 }
 
 void on_getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t size) {
@@ -251,8 +274,9 @@ void on_getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::siz
 }
 
 void on_listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
-  filesystem(request).list_xattrs(node, [pid = fuse_req_ctx(request)->pid] { return may_administer(pid); },
-                                  xattr_to(request, size));
+  filesystem(request).list_xattrs(
+      node, [pid = fuse_req_ctx(request)->pid] { return may_administer(pid); },
+      xattr_to(request, size));
 }
 
 void on_removexattr(fuse_req_t request, fuse_ino_t node, const char* name) {
@@ -287,12 +311,13 @@ void on_getlk(fuse_req_t request, fuse_ino_t node, fuse_file_info* info, struct 
 }
 
 void on_setlk(fuse_req_t request, fuse_ino_t, fuse_file_info* info, struct flock* lock, int sleep) {
-  filesystem(request).set_lock(*handle_of(info), to_range(*lock, *info), sleep != 0, interruption_of(request),
-                               status_to(request));
+  filesystem(request).set_lock(*handle_of(info), to_range(*lock, *info), sleep != 0,
+                               interruption_of(request), status_to(request));
 }
 
 void on_flock(fuse_req_t request, fuse_ino_t, fuse_file_info* info, int operation) {
-  filesystem(request).flock(*handle_of(info), operation, interruption_of(request), status_to(request));
+  filesystem(request).flock(*handle_of(info), operation, interruption_of(request),
+                            status_to(request));
 }
 
 }  // namespace

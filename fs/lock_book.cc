@@ -18,7 +18,8 @@ bool touch(const RangeLock& left, const RangeLock& right) {
 }
 
 bool exclude(const RangeLock& held, const RangeLock& wanted) {
-  return held.owner != wanted.owner && overlap(held, wanted) && (held.type == F_WRLCK || wanted.type == F_WRLCK);
+  return held.owner != wanted.owner && overlap(held, wanted) &&
+         (held.type == F_WRLCK || wanted.type == F_WRLCK);
 }
 
 // As the kernel: chains longer than this are taken for no deadlock.
@@ -75,8 +76,9 @@ bool LockBook::holds_any(NodeId node, std::uint64_t owner) const {
   if (nodes_.load(std::memory_order_relaxed) == 0) return false;
   return book_.with([&](const Book& book) {
     const auto held = book.held.find(node);
-    return held != book.held.end() &&
-           std::ranges::any_of(held->second, [&](const RangeLock& lock) { return lock.owner == owner; });
+    return held != book.held.end() && std::ranges::any_of(held->second, [&](const RangeLock& lock) {
+             return lock.owner == owner;
+           });
   });
 }
 
@@ -108,7 +110,8 @@ void LockBook::end_wait(NodeId node, const RangeLock& lock) {
   book_.with([&](Book& book) {
     const auto [begin, end] = book.waits.equal_range(lock.owner);
     const auto wait = std::find_if(begin, end, [&](const auto& entry) {
-      return entry.second.node == node && entry.second.lock.start == lock.start && entry.second.lock.end == lock.end;
+      return entry.second.node == node && entry.second.lock.start == lock.start &&
+             entry.second.lock.end == lock.end;
     });
     if (wait != end) book.waits.erase(wait);
   });

@@ -15,9 +15,9 @@ namespace claimfs::fs {
 
 using backends::RangeLock;
 
-// Who of this mount's users holds or waits for which POSIX range lock. The backing file has the locks themselves; the
-// book knows what it cannot tell: the holder's pid (F_GETLK), and that a wait would never end (EDEADLK).
-// Safe from any thread; never blocks.
+// Who of this mount's users holds or waits for which POSIX range lock. The backing file has the
+// locks themselves; the book knows what it cannot tell: the holder's pid (F_GETLK), and that a wait
+// would never end (EDEADLK). Safe from any thread; never blocks.
 class LockBook {
  public:
   using NodeId = std::uint64_t;
@@ -30,7 +30,8 @@ class LockBook {
 
   bool holds_any(NodeId node, std::uint64_t owner) const;
 
-  // To be called before waiting; EDEADLK when somebody whom this would wait for waits, at last, for this owner.
+  // To be called before waiting; EDEADLK when somebody whom this would wait for waits, at last, for
+  // this owner.
   Result<void> begin_wait(NodeId node, const RangeLock& lock);
   void end_wait(NodeId node, const RangeLock& lock);
 

@@ -10,14 +10,16 @@ bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backe
   if (!found) return answer.complete(failure(std::move(found).error()));
   Node& node = nodes_.remember(volume, std::move(found->inode));
   const NodeId id = node.id;
-  const bool taken = answer.complete(EntryReply{id, describe(node, found->attributes), kTrustSeconds});
+  const bool taken =
+      answer.complete(EntryReply{id, describe(node, found->attributes), kTrustSeconds});
   if (!taken) forget(id, 1);
   return taken;
 }
 
 Answer<backends::Entry> Filesystem::entry_answer(std::shared_ptr<ServedVolume> volume,
                                                  Answer<EntryReply> answer) {
-  return [this, volume = std::move(volume), answer = std::move(answer)](Result<backends::Entry> found) mutable {
+  return [this, volume = std::move(volume),
+          answer = std::move(answer)](Result<backends::Entry> found) mutable {
     return answer_entry(std::move(volume), std::move(found), answer);
   };
 }

@@ -4,44 +4,48 @@
 
 namespace claimfs::fs {
 
-void Filesystem::make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode, dev_t device,
-                           Answer<EntryReply> answer) {
+void Filesystem::make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
+                           dev_t device, Answer<EntryReply> answer) {
   Result<Node*> directory = node_for_change(parent);
   if (!directory) {
     answer.complete(failure(std::move(directory).error()));
     return;
   }
   Node& at = **directory;
-  at.volume->backend().make_node(caller, at.inode(), name, mode, device, entry_answer(at.volume, std::move(answer)));
+  at.volume->backend().make_node(caller, at.inode(), name, mode, device,
+                                 entry_answer(at.volume, std::move(answer)));
 }
 
-void Filesystem::make_directory(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
-                                Answer<EntryReply> answer) {
+void Filesystem::make_directory(const Caller& caller, NodeId parent, std::string_view name,
+                                mode_t mode, Answer<EntryReply> answer) {
   Result<Node*> directory = node_for_change(parent);
   if (!directory) {
     answer.complete(failure(std::move(directory).error()));
     return;
   }
   Node& at = **directory;
-  at.volume->backend().make_directory(caller, at.inode(), name, mode, entry_answer(at.volume, std::move(answer)));
+  at.volume->backend().make_directory(caller, at.inode(), name, mode,
+                                      entry_answer(at.volume, std::move(answer)));
 }
 
-void Filesystem::make_symlink(const Caller& caller, NodeId parent, std::string_view name, std::string_view target,
-                              Answer<EntryReply> answer) {
+void Filesystem::make_symlink(const Caller& caller, NodeId parent, std::string_view name,
+                              std::string_view target, Answer<EntryReply> answer) {
   Result<Node*> directory = node_for_change(parent);
   if (!directory) {
     answer.complete(failure(std::move(directory).error()));
     return;
   }
   Node& at = **directory;
-  at.volume->backend().make_symlink(caller, at.inode(), name, target, entry_answer(at.volume, std::move(answer)));
+  at.volume->backend().make_symlink(caller, at.inode(), name, target,
+                                    entry_answer(at.volume, std::move(answer)));
 }
 
 namespace {
 
-// Two volumes are two filesystems to mv and ln, but nothing may be moved into or out of the tree's own directories:
-// EXDEV would make mv copy and delete.
-int refusal_across(const std::shared_ptr<ServedVolume>& from, const std::shared_ptr<ServedVolume>& to,
+// Two volumes are two filesystems to mv and ln, but nothing may be moved into or out of the tree's
+// own directories: EXDEV would make mv copy and delete.
+int refusal_across(const std::shared_ptr<ServedVolume>& from,
+                   const std::shared_ptr<ServedVolume>& to,
                    const std::shared_ptr<ServedVolume>& tree) {
   if (from == to) return 0;
   return from == tree || to == tree ? EPERM : EXDEV;
@@ -49,7 +53,8 @@ int refusal_across(const std::shared_ptr<ServedVolume>& from, const std::shared_
 
 }  // namespace
 
-void Filesystem::link(NodeId id, NodeId new_parent, std::string_view new_name, Answer<EntryReply> answer) {
+void Filesystem::link(NodeId id, NodeId new_parent, std::string_view new_name,
+                      Answer<EntryReply> answer) {
   Result<Node*> node = node_for_change(id);
   Result<Node*> directory = node ? node_for_change(new_parent) : node;
   if (!directory) {
@@ -61,7 +66,8 @@ void Filesystem::link(NodeId id, NodeId new_parent, std::string_view new_name, A
     answer.fail(refusal);
     return;
   }
-  at.volume->backend().link((*node)->inode(), at.inode(), new_name, entry_answer(at.volume, std::move(answer)));
+  at.volume->backend().link((*node)->inode(), at.inode(), new_name,
+                            entry_answer(at.volume, std::move(answer)));
 }
 
 void Filesystem::unlink(NodeId parent, std::string_view name, Answer<void> answer) {
@@ -90,8 +96,8 @@ void Filesystem::remove_directory(NodeId parent, std::string_view name, Answer<v
   at.volume->backend().remove_directory(at.inode(), name, std::move(answer));
 }
 
-void Filesystem::rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
-                        unsigned flags, Answer<void> answer) {
+void Filesystem::rename(NodeId parent, std::string_view name, NodeId new_parent,
+                        std::string_view new_name, unsigned flags, Answer<void> answer) {
   Node* from = nodes_.find(parent);
   Node* to = nodes_.find(new_parent);
   if (!from || !to) {
@@ -106,7 +112,8 @@ void Filesystem::rename(NodeId parent, std::string_view name, NodeId new_parent,
     answer.complete(failure(ready.error()));
     return;
   }
-  from->volume->backend().rename(from->inode(), name, to->inode(), new_name, flags, std::move(answer));
+  from->volume->backend().rename(from->inode(), name, to->inode(), new_name, flags,
+                                 std::move(answer));
 }
 
 void Filesystem::read_link(NodeId id, Answer<std::string> answer) {
@@ -140,22 +147,22 @@ void require_empty(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
         auto sink = std::make_unique<FirstName>();
         FirstName& seen = *sink;
         backends::File& directory = **opened;
-        volume->backend().read_directory(
-            directory, 0, seen,
-            [sink = std::move(sink), opened = std::move(*opened), answer = std::move(answer)](
-                Result<void> read) mutable {
-              if (!read) return answer.complete(std::move(read));
-              if (sink->is_found) return answer.fail(ENOTEMPTY);
-              return answer.complete({});
-            });
+        volume->backend().read_directory(directory, 0, seen,
+                                         [sink = std::move(sink), opened = std::move(*opened),
+                                          answer = std::move(answer)](Result<void> read) mutable {
+                                           if (!read) return answer.complete(std::move(read));
+                                           if (sink->is_found) return answer.fail(ENOTEMPTY);
+                                           return answer.complete({});
+                                         });
         return true;
       });
 }
 
 }  // namespace
 
-// `rmdir MOUNT/ns/claim` is `claimfs delete pvc`, for a claim that is unused and empty. The kernel itself holds the
-// directory during rmdir, so that its forgetting proves nothing here: what is known decides.
+// `rmdir MOUNT/ns/claim` is `claimfs delete pvc`, for a claim that is unused and empty. The kernel
+// itself holds the directory during rmdir, so that its forgetting proves nothing here: what is
+// known decides.
 void Filesystem::delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
   if (volume->open_handles.load() > 0) {
     answer.fail(EBUSY);
@@ -170,9 +177,11 @@ void Filesystem::delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void>
     answer.complete(failure(ready.error()));
     return;
   }
-  require_empty(volume, [this, volume, claim, answer = std::move(answer)](Result<void> empty) mutable {
+  require_empty(volume, [this, volume, claim,
+                         answer = std::move(answer)](Result<void> empty) mutable {
     if (!empty) return answer.complete(std::move(empty));
-    if (effects_.is_used_by_processes && effects_.is_used_by_processes(*claim)) return answer.fail(EBUSY);
+    if (effects_.is_used_by_processes && effects_.is_used_by_processes(*claim))
+      return answer.fail(EBUSY);
     return answer.complete(effects_.delete_claim ? effects_.delete_claim(*claim) : failure(EPERM));
   });
 }

@@ -40,7 +40,8 @@ Node& NodeTable::remember(const std::shared_ptr<ServedVolume>& volume,
   // An id's shard is its file's shard, so that one lock covers both directions.
   const std::size_t shard_number = KeyHash{}(key) % kShards;
   Shard& shard = shards_[shard_number];
-  // What loses against a known node is destroyed after the lock is released: a backend may close descriptors.
+  // What loses against a known node is destroyed after the lock is released: a backend may close
+  // descriptors.
   std::unique_ptr<backends::Inode> superfluous;
   std::scoped_lock lock(shard.mutex);
   if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) {
@@ -89,7 +90,8 @@ void NodeTable::with(const ServedVolume& volume, std::string_view inode_key,
   Shard& shard = shards_[KeyHash{}(key) % kShards];
   std::scoped_lock lock(shard.mutex);
   const auto found = shard.by_key.find(key);
-  if (found != shard.by_key.end() && found->second->inode_or_root) use(*found->second->inode_or_root);
+  if (found != shard.by_key.end() && found->second->inode_or_root)
+    use(*found->second->inode_or_root);
 }
 
 std::size_t NodeTable::size() const {

@@ -21,17 +21,19 @@ inline constexpr NodeId kRootNode = 1;
 // How the kernel does I/O on an inode that is open. All opens of one inode must agree (FUSE.md 4).
 enum class IoMode : std::uint8_t { Closed, Passthrough, Cached };
 
-// A file that the kernel knows by a node id. It exists while the kernel's lookup count is not zero; a request that
-// names the node keeps it so.
+// A file that the kernel knows by a node id. It exists while the kernel's lookup count is not zero;
+// a request that names the node keeps it so.
 struct Node {
   NodeId id = 0;
   std::shared_ptr<ServedVolume> volume;
-  std::unique_ptr<backends::Inode> inode_or_root;  // null: the volume's root, which the volume itself keeps
+  std::unique_ptr<backends::Inode>
+      inode_or_root;  // null: the volume's root, which the volume itself keeps
 
-  // Set-id bits as last seen. The kernel must not believe that it knows the mode of such a file, and its writes must
-  // reach us, or a write would leave the bits as they are.
+  // Set-id bits as last seen. The kernel must not believe that it knows the mode of such a file,
+  // and its writes must reach us, or a write would leave the bits as they are.
   std::atomic<bool> has_set_id{false};
-  // Handles that may change the file without telling us: passthrough, shared writable maps included.
+  // Handles that may change the file without telling us: passthrough, shared writable maps
+  // included.
   std::atomic<std::uint32_t> silent_writers{0};
 
   struct Opens {
@@ -54,15 +56,17 @@ class NodeTable {
   NodeTable(const NodeTable&) = delete;
   ~NodeTable();
 
-  // Null when the kernel should not know such a node. Valid for as long as the request that named it.
+  // Null when the kernel should not know such a node. Valid for as long as the request that named
+  // it.
   Node* find(NodeId id);
 
-  // The node of a file that a look-up found, counted once more. A known file keeps its first inode. Null stands for
-  // the volume's root.
-  Node& remember(const std::shared_ptr<ServedVolume>& volume, std::unique_ptr<backends::Inode> inode);
+  // The node of a file that a look-up found, counted once more. A known file keeps its first inode.
+  // Null stands for the volume's root.
+  Node& remember(const std::shared_ptr<ServedVolume>& volume,
+                 std::unique_ptr<backends::Inode> inode);
 
-  // Takes `count` look-ups back. Whoever holds what the node had open with the kernel gives it up in `on_gone`, which
-  // runs before the node is destroyed, without a lock held.
+  // Takes `count` look-ups back. Whoever holds what the node had open with the kernel gives it up
+  // in `on_gone`, which runs before the node is destroyed, without a lock held.
   template <class F>
   void forget(NodeId id, std::uint64_t count, F&& on_gone) {
     if (std::unique_ptr<Node> gone = take(id, count)) on_gone(*gone);
@@ -71,8 +75,10 @@ class NodeTable {
   // 0 when the kernel does not know that file.
   NodeId id_of(const ServedVolume& volume, const backends::Inode& inode) const;
 
-  // Calls `use` with the inode of a volume's file, if the kernel knows it, and keeps it known meanwhile.
-  void with(const ServedVolume& volume, std::string_view key, const std::function<void(backends::Inode&)>& use);
+  // Calls `use` with the inode of a volume's file, if the kernel knows it, and keeps it known
+  // meanwhile.
+  void with(const ServedVolume& volume, std::string_view key,
+            const std::function<void(backends::Inode&)>& use);
 
   std::size_t size() const;
 

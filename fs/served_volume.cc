@@ -9,14 +9,17 @@ namespace claimfs::fs {
 
 namespace {
 
-// A shell loop over a broken volume must not become a flood of events: Kubernetes' own retries are no faster.
+// A shell loop over a broken volume must not become a flood of events: Kubernetes' own retries are
+// no faster.
 constexpr std::chrono::seconds kReportInterval{2};
 
 }  // namespace
 
 ServedVolume::ServedVolume(ServedClaim claim, std::unique_ptr<backends::Backend> backend,
                            ReportFailure report_failure)
-    : backend_(std::move(backend)), is_tree_(claim.name.empty()), report_failure_(std::move(report_failure)) {
+    : backend_(std::move(backend)),
+      is_tree_(claim.name.empty()),
+      report_failure_(std::move(report_failure)) {
   update(std::move(claim));
   backends::Attributes unseen;
   unseen.mode = this->claim()->is_block ? S_IFREG | 0600 : S_IFDIR | 0755;
@@ -87,8 +90,8 @@ void ServedVolume::refuse_passthrough(int reason) {
   if (may_pass_through_.exchange(false)) {
     passthrough_refusal_.store(reason);
     const auto claim = this->claim();
-    spdlog::info("passthrough=off claim={}/{} volume={} reason=\"{}\"", claim->name_space, claim->name,
-                 claim->volume_name, Error(reason).message());
+    spdlog::info("passthrough=off claim={}/{} volume={} reason=\"{}\"", claim->name_space,
+                 claim->name, claim->volume_name, Error(reason).message());
   }
 }
 

@@ -32,30 +32,34 @@ struct ServedClaim {
   bool is_terminating = false;
 };
 
-// One volume in the tree: its claim as it is now, its backend, and whether the backend is in use. The tree's own
-// directories are one of these too. Shared by the tree and by every node of it, so that a claim that has left the tree
-// stays usable for those who have something of it open.
+// One volume in the tree: its claim as it is now, its backend, and whether the backend is in use.
+// The tree's own directories are one of these too. Shared by the tree and by every node of it, so
+// that a claim that has left the tree stays usable for those who have something of it open.
 class ServedVolume {
  public:
-  // `report_failure` is told in Kubernetes' words why the volume cannot be used; it must not block for long.
+  // `report_failure` is told in Kubernetes' words why the volume cannot be used; it must not block
+  // for long.
   using ReportFailure = std::function<void(const ServedClaim&, const std::string& why)>;
 
-  ServedVolume(ServedClaim claim, std::unique_ptr<backends::Backend> backend, ReportFailure report_failure);
+  ServedVolume(ServedClaim claim, std::unique_ptr<backends::Backend> backend,
+               ReportFailure report_failure);
 
   std::shared_ptr<const ServedClaim> claim() const;
   void update(ServedClaim claim);
 
   backends::Backend& backend() { return *backend_; }
 
-  // Before every operation inside the claim: starts the backend at the first. EIO (reported) when it cannot be started,
-  // EBUSY when the claim is Terminating and was not in use before. May block while another thread starts it.
+  // Before every operation inside the claim: starts the backend at the first. EIO (reported) when
+  // it cannot be started, EBUSY when the claim is Terminating and was not in use before. May block
+  // while another thread starts it.
   Result<void> use();
   bool is_in_use() const { return is_ready_.load(std::memory_order_acquire); }
 
   // Only after use() has succeeded.
   backends::Inode& root() { return *root_; }
 
-  // The root as last seen: a look-up of the claim never waits for its backend, which may be a dead server.
+  // The root as last seen: a look-up of the claim never waits for its backend, which may be a dead
+  // server.
   backends::Attributes root_attributes() const;
   void saw_root(const backends::Attributes& attributes);
   // Looks once, without using the volume. Blocks as the backend does.
@@ -93,8 +97,8 @@ class ServedVolume {
 
   std::atomic<bool> is_ready_{false};
   std::mutex starting_;
-  std::unique_ptr<backends::Inode> root_;  // set once, before is_ready_
-  std::string last_failure_;               // guarded by starting_
+  std::unique_ptr<backends::Inode> root_;                // set once, before is_ready_
+  std::string last_failure_;                             // guarded by starting_
   std::chrono::steady_clock::time_point last_report_{};  // guarded by starting_
 };
 

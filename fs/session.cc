@@ -21,7 +21,8 @@ namespace claimfs::fs {
 
 namespace {
 
-// Linux 6.9's interface; the headers of older distributions do not have it. Source: include/uapi/linux/fuse.h.
+// Linux 6.9's interface; the headers of older distributions do not have it. Source:
+// include/uapi/linux/fuse.h.
 struct BackingMap {
   std::int32_t fd;
   std::uint32_t flags;
@@ -35,8 +36,8 @@ class KernelDoor final : public PassthroughDoor {
   KernelDoor(int fuse_descriptor, Session::Unprivileged unprivileged)
       : fuse_(fuse_descriptor), unprivileged_(std::move(unprivileged)) {}
 
-  // The kernel writes with the rights of the thread that opened the door: without CAP_FSETID, so that a write by
-  // somebody else takes set-id bits away (FUSE.md 4).
+  // The kernel writes with the rights of the thread that opened the door: without CAP_FSETID, so
+  // that a write by somebody else takes set-id bits away (FUSE.md 4).
   Result<int> admit(int native_descriptor) override {
     BackingMap map{native_descriptor, 0, 0};
     int id = -1;
@@ -45,8 +46,10 @@ class KernelDoor final : public PassthroughDoor {
       id = ::ioctl(fuse_, kBackingOpen, &map);
       error = errno;
     };
-    if (unprivileged_) unprivileged_(ask);
-    else ask();
+    if (unprivileged_)
+      unprivileged_(ask);
+    else
+      ask();
     if (id <= 0) return failure(id < 0 ? error : EIO);
     return id;
   }
@@ -67,9 +70,12 @@ void log_libfuse(fuse_log_level level, const char* format, va_list arguments) {
   std::vsnprintf(text, sizeof text, format, arguments);
   std::string_view line(text);
   while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-  if (level <= FUSE_LOG_ERR) spdlog::error("libfuse=\"{}\"", line);
-  else if (level == FUSE_LOG_WARNING) spdlog::warn("libfuse=\"{}\"", line);
-  else spdlog::debug("libfuse=\"{}\"", line);
+  if (level <= FUSE_LOG_ERR)
+    spdlog::error("libfuse=\"{}\"", line);
+  else if (level == FUSE_LOG_WARNING)
+    spdlog::warn("libfuse=\"{}\"", line);
+  else
+    spdlog::debug("libfuse=\"{}\"", line);
 }
 
 class KernelSession final : public Session {
@@ -87,10 +93,14 @@ class KernelSession final : public Session {
 
   Result<void> open(const MountOptions& options, Unprivileged unprivileged) {
     if (::access("/dev/fuse", F_OK) != 0)
-      return failure(ENODEV, "/dev/fuse is missing: load the kernel's fuse module, or give the container the device");
-    if (Fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !device) return failure_from_errno("/dev/fuse");
+      return failure(
+          ENODEV,
+          "/dev/fuse is missing: load the kernel's fuse module, or give the container the device");
+    if (Fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !device)
+      return failure_from_errno("/dev/fuse");
     fuse_set_log_func(log_libfuse);
-    std::string words = "fsname=" + options.fs_name + ",subtype=claimfs,allow_other,default_permissions";
+    std::string words =
+        "fsname=" + options.fs_name + ",subtype=claimfs,allow_other,default_permissions";
     for (const std::string& option : options.options) words += "," + option;
     const char* arguments[] = {"claimfs", "-o", words.c_str()};
     fuse_args parsed = FUSE_ARGS_INIT(3, const_cast<char**>(arguments));

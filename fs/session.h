@@ -23,7 +23,8 @@ class Session {
   // Runs what it is given without CAP_FSETID.
   using Unprivileged = std::function<void(const std::function<void()>&)>;
 
-  // Mounts. Errors carry what to do: ENODEV no /dev/fuse, EPERM, EINVAL an option that nobody knows.
+  // Mounts. Errors carry what to do: ENODEV no /dev/fuse, EPERM, EINVAL an option that nobody
+  // knows.
   static Result<std::unique_ptr<Session>> mount(const MountOptions& options, Filesystem& filesystem,
                                                 Unprivileged unprivileged);
 
@@ -31,14 +32,15 @@ class Session {
 
   // Starts to serve and returns. Requests are answered from now on.
   virtual void start() = 0;
-  // Waits until the mount has gone, by umount or stop(), and all workers have come back, or hang in a dead backend for
-  // longer than a few seconds. False in that case: the process should end without destroying anything.
+  // Waits until the mount has gone, by umount or stop(), and all workers have come back, or hang in
+  // a dead backend for longer than a few seconds. False in that case: the process should end
+  // without destroying anything.
   virtual bool wait() = 0;
   // Unmounts, lazily when it is in use, and ends the workers. From any thread that is not a worker.
   virtual void stop() = 0;
 
-  // The kernel looks a name of the tree's own directories up again before it uses it. An empty name means the
-  // namespace itself. Not from a worker.
+  // The kernel looks a name of the tree's own directories up again before it uses it. An empty name
+  // means the namespace itself. Not from a worker.
   virtual void expire_claim(std::string_view name_space, std::string_view claim) = 0;
 
   virtual std::size_t workers() const = 0;

@@ -34,10 +34,12 @@ enum class Place {
   ClaimText,        // .claimfs/claims/<namespace>/<claim>
 };
 
-// A place in the tree. Its path is its key, and its number is made of its path: stable over restarts.
+// A place in the tree. Its path is its key, and its number is made of its path: stable over
+// restarts.
 class TreeInode final : public backends::Inode {
  public:
-  TreeInode(Place at, std::string whole_path, std::string in_name_space = {}, std::string last_name = {})
+  TreeInode(Place at, std::string whole_path, std::string in_name_space = {},
+            std::string last_name = {})
       : place(at),
         path(std::move(whole_path)),
         name_space(std::move(in_name_space)),
@@ -50,7 +52,9 @@ class TreeInode final : public backends::Inode {
   const std::string name;
 };
 
-const TreeInode& tree_inode(const backends::Inode& inode) { return static_cast<const TreeInode&>(inode); }
+const TreeInode& tree_inode(const backends::Inode& inode) {
+  return static_cast<const TreeInode&>(inode);
+}
 
 // FNV-1a, folded into the 48 bits of the tree's own filesystem index.
 std::uint64_t number_of(std::string_view path) {
@@ -69,7 +73,8 @@ std::unique_ptr<TreeInode> child_of(const TreeInode& parent, std::string_view ch
   std::string path = parent.path + "/" + name;
   switch (parent.place) {
     case Place::Root:
-      if (name == kStateDirectory) return std::make_unique<TreeInode>(Place::State, std::move(path));
+      if (name == kStateDirectory)
+        return std::make_unique<TreeInode>(Place::State, std::move(path));
       return std::make_unique<TreeInode>(Place::Namespace, std::move(path), name);
     case Place::State:
       if (name == "volumes") return std::make_unique<TreeInode>(Place::Volumes, std::move(path));
@@ -80,7 +85,8 @@ std::unique_ptr<TreeInode> child_of(const TreeInode& parent, std::string_view ch
     case Place::Claims:
       return std::make_unique<TreeInode>(Place::ClaimsNamespace, std::move(path), name);
     case Place::ClaimsNamespace:
-      return std::make_unique<TreeInode>(Place::ClaimText, std::move(path), parent.name_space, name);
+      return std::make_unique<TreeInode>(Place::ClaimText, std::move(path), parent.name_space,
+                                         name);
     default:
       return nullptr;
   }
@@ -88,8 +94,7 @@ std::unique_ptr<TreeInode> child_of(const TreeInode& parent, std::string_view ch
 
 // An open state file or directory: what it was when it was opened.
 struct TreeFile final : backends::File {
-  explicit TreeFile(const TreeInode& of)
-      : inode(of.place, of.path, of.name_space, of.name) {}
+  explicit TreeFile(const TreeInode& of) : inode(of.place, of.path, of.name_space, of.name) {}
   TreeInode inode;
   std::string text;
 };
@@ -123,7 +128,8 @@ std::vector<std::pair<std::string, std::string>> Tree::show(Claims claims) {
         continue;
       }
       const auto same = still->second.find(name);
-      if (same == still->second.end() || same->second != volume) gone.emplace_back(name_space, name);
+      if (same == still->second.end() || same->second != volume)
+        gone.emplace_back(name_space, name);
     }
   }
   return gone;
@@ -137,7 +143,8 @@ Tree::Claims Tree::claims() const {
   return claims;
 }
 
-std::shared_ptr<ServedVolume> Tree::find(std::string_view name_space, std::string_view claim) const {
+std::shared_ptr<ServedVolume> Tree::find(std::string_view name_space,
+                                         std::string_view claim) const {
   const auto shown = shown_.with([](const auto& now) { return now; });
   const auto names = shown->namespaces.find(name_space);
   if (names == shown->namespaces.end()) return nullptr;
@@ -145,7 +152,8 @@ std::shared_ptr<ServedVolume> Tree::find(std::string_view name_space, std::strin
   return volume == names->second.end() ? nullptr : volume->second;
 }
 
-std::shared_ptr<ServedVolume> Tree::claim_at(const backends::Inode& directory, std::string_view name) const {
+std::shared_ptr<ServedVolume> Tree::claim_at(const backends::Inode& directory,
+                                             std::string_view name) const {
   const TreeInode& at = tree_inode(directory);
   return at.place == Place::Namespace ? find(at.name_space, name) : nullptr;
 }
@@ -165,7 +173,8 @@ bool Tree::exists(const backends::Inode& inode) const {
     case Place::VolumeLink:
       return shown->by_volume.contains(at.name);
     case Place::ClaimsNamespace:
-      return std::ranges::any_of(texts_.claims(), [&](const auto& claim) { return claim.first == at.name_space; });
+      return std::ranges::any_of(texts_.claims(),
+                                 [&](const auto& claim) { return claim.first == at.name_space; });
     case Place::ClaimText:
       return texts_.claim(at.name_space, at.name).has_value();
     default:
@@ -197,21 +206,24 @@ void Tree::get_attributes(backends::Inode& inode, backends::File*, Answer<Attrib
   attributes.ino = number_of(at.path);
   if (at.place == Place::VolumeLink) attributes.mode = S_IFLNK | 0777;
   // As in /proc, the size of a text that is written when it is read is 0.
-  if (at.place == Place::StateFile || at.place == Place::ClaimText) attributes.mode = S_IFREG | 0444;
+  if (at.place == Place::StateFile || at.place == Place::ClaimText)
+    attributes.mode = S_IFREG | 0444;
   if (!is_directory(at.place)) attributes.nlink = 1;
   answer.complete(attributes);
 }
 
 void Tree::lookup(backends::Inode& parent, std::string_view name, Answer<Entry> answer) {
   const TreeInode& directory = tree_inode(parent);
-  std::unique_ptr<TreeInode> child = is_directory(directory.place) ? child_of(directory, name) : nullptr;
+  std::unique_ptr<TreeInode> child =
+      is_directory(directory.place) ? child_of(directory, name) : nullptr;
   if (!child) {
     answer.fail(is_directory(directory.place) ? ENOENT : ENOTDIR);
     return;
   }
   TreeInode& found = *child;
   get_attributes(found, nullptr,
-                 [answer = std::move(answer), child = std::move(child)](Result<Attributes> attributes) mutable {
+                 [answer = std::move(answer),
+                  child = std::move(child)](Result<Attributes> attributes) mutable {
                    if (!attributes) return answer.complete(failure(std::move(attributes).error()));
                    return answer.complete(Entry{std::move(child), *attributes});
                  });
@@ -258,7 +270,8 @@ void Tree::read(backends::File& file, std::size_t size, off_t offset,
                 Answer<std::span<const std::byte>> answer) {
   const std::string& text = static_cast<TreeFile&>(file).text;
   const auto begin = std::min(static_cast<std::size_t>(offset), text.size());
-  answer.complete(std::as_bytes(std::span(text).subspan(begin, std::min(size, text.size() - begin))));
+  answer.complete(
+      std::as_bytes(std::span(text).subspan(begin, std::min(size, text.size() - begin))));
 }
 
 void Tree::open_directory(backends::Inode& inode, Answer<std::unique_ptr<backends::File>> answer) {
@@ -278,7 +291,8 @@ std::vector<Tree::Name> Tree::names_in(const backends::Inode& directory) const {
       for (const auto& [name, claims] : shown->namespaces) add(name, DT_DIR);
       break;
     case Place::Namespace:
-      if (const auto found = shown->namespaces.find(at.name_space); found != shown->namespaces.end())
+      if (const auto found = shown->namespaces.find(at.name_space);
+          found != shown->namespaces.end())
         for (const auto& [name, volume] : found->second) add(name, DT_UNKNOWN);
       break;
     case Place::State:
@@ -305,20 +319,23 @@ std::vector<Tree::Name> Tree::names_in(const backends::Inode& directory) const {
   return names;
 }
 
-// A name's cursor is made of its own number, not of its position: while others come and go, a reader that goes on from
-// one meets every name that stays exactly once. Names are offered in the order of their numbers for that.
-void Tree::read_directory(backends::File& directory, std::uint64_t cursor, backends::DirectorySink& sink,
-                          Answer<void> answer) {
+// A name's cursor is made of its own number, not of its position: while others come and go, a
+// reader that goes on from one meets every name that stays exactly once. Names are offered in the
+// order of their numbers for that.
+void Tree::read_directory(backends::File& directory, std::uint64_t cursor,
+                          backends::DirectorySink& sink, Answer<void> answer) {
   const TreeInode& at = static_cast<TreeFile&>(directory).inode;
   constexpr std::uint64_t kAfterDot = 1;
   constexpr std::uint64_t kAfterDotDot = 2;
   constexpr std::uint64_t kNamesBegin = 3;
   bool has_room = true;
   if (cursor < kAfterDot)
-    has_room = sink.add(".", InodeNumbers::kTreeDevice, number_of(at.path), DT_DIR, kAfterDot, std::nullopt);
+    has_room = sink.add(".", InodeNumbers::kTreeDevice, number_of(at.path), DT_DIR, kAfterDot,
+                        std::nullopt);
   if (has_room && cursor < kAfterDotDot) {
     const std::string parent = at.path.substr(0, at.path.empty() ? 0 : at.path.rfind('/'));
-    has_room = sink.add("..", InodeNumbers::kTreeDevice, number_of(parent), DT_DIR, kAfterDotDot, std::nullopt);
+    has_room = sink.add("..", InodeNumbers::kTreeDevice, number_of(parent), DT_DIR, kAfterDotDot,
+                        std::nullopt);
   }
   if (has_room) {
     std::vector<Name> names = names_in(at);
@@ -326,7 +343,8 @@ void Tree::read_directory(backends::File& directory, std::uint64_t cursor, backe
     for (const Name& name : names) {
       const std::uint64_t next = kNamesBegin + name.ino + 1;
       if (next <= cursor) continue;
-      if (!sink.add(name.name, InodeNumbers::kTreeDevice, name.ino, name.type, next, std::nullopt)) break;
+      if (!sink.add(name.name, InodeNumbers::kTreeDevice, name.ino, name.type, next, std::nullopt))
+        break;
     }
   }
   answer.complete({});

@@ -9,8 +9,9 @@
 
 namespace claimfs::fs {
 
-// Threads that wait in the kernel for a lock which somebody holds, so that no worker has to. A wait is ended by signals:
-// they come again until it has noticed, since one may arrive just before the thread begins to wait.
+// Threads that wait in the kernel for a lock which somebody holds, so that no worker has to. A wait
+// is ended by signals: they come again until it has noticed, since one may arrive just before the
+// thread begins to wait.
 class WaitingThreads {
  public:
   static constexpr int kSignal = SIGUSR2;
@@ -26,8 +27,8 @@ class WaitingThreads {
   // Ends one wait; may be called at any time, from any thread, also when the wait is over.
   using GiveUp = std::function<void()>;
 
-  // Runs `wait` on a thread of its own, after `started` has been given the way to end it. False when there are too
-  // many.
+  // Runs `wait` on a thread of its own, after `started` has been given the way to end it. False
+  // when there are too many.
   bool run(const std::function<void(GiveUp)>& started, std::function<void()> wait);
 
  private:

@@ -71,7 +71,8 @@ void Workers::take(RawRequest& request) {
     case Gate::Entered::Inside:
       break;
   }
-  // The volume may be given up by its last node during the request: what comes after must not touch it then.
+  // The volume may be given up by its last node during the request: what comes after must not touch
+  // it then.
   process(request);
   while (std::optional<RawRequest> next = gate->leave()) {
     request = std::move(*next);
@@ -118,7 +119,8 @@ bool Workers::wait() {
   std::unique_lock lock(mutex_);
   const auto all_ended = [this] { return count_.load() == 0; };
   // Somebody has noticed the end, and then all should within the patience.
-  changed_.wait(lock, [&] { return all_ended() || fuse_session_exited(session_) || is_ending_.load(); });
+  changed_.wait(lock,
+                [&] { return all_ended() || fuse_session_exited(session_) || is_ending_.load(); });
   return changed_.wait_for(lock, kPatience, all_ended);
 }
 

@@ -13,17 +13,18 @@
 
 namespace claimfs::fs {
 
-// The threads that read the kernel's requests and serve them. As few as are busy: a thread is added when the last idle
-// one takes a request, and one too many goes.
+// The threads that read the kernel's requests and serve them. As few as are busy: a thread is added
+// when the last idle one takes a request, and one too many goes.
 class Workers {
  public:
-  Workers(fuse_session* session, Filesystem& filesystem) : session_(session), filesystem_(filesystem) {}
+  Workers(fuse_session* session, Filesystem& filesystem)
+      : session_(session), filesystem_(filesystem) {}
   Workers(const Workers&) = delete;
 
   void start() { add(); }
 
-  // Until all have ended, which they do when the mount is gone or stop() was called. False when some still hang in a
-  // backend some seconds after that.
+  // Until all have ended, which they do when the mount is gone or stop() was called. False when
+  // some still hang in a backend some seconds after that.
   bool wait();
   void stop();
 

@@ -8,7 +8,8 @@ namespace claimfs::fs {
 
 namespace {
 
-// Ours on a claim's root (DESIGN.md 2). They are not listed, so that cp -a and rsync -X do not carry them away.
+// Ours on a claim's root (DESIGN.md 2). They are not listed, so that cp -a and rsync -X do not
+// carry them away.
 constexpr std::string_view kReserved = "user.claimfs.";
 constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 
@@ -44,9 +45,10 @@ std::string Filesystem::claim_attribute(Node& node, std::string_view name) {
   if (word == "storageClass") return claim->storage_class;
   if (word == "reclaimPolicy") return claim->reclaim_policy;
   if (word == "attachedTo") return node.volume->is_in_use() ? node_name_ : "<none>";
-  if (word == "usedBy") return node.volume->open_handles.load() > 0
-                                   ? std::to_string(node.volume->open_handles.load()) + " open on " + node_name_
-                                   : "<none>";
+  if (word == "usedBy")
+    return node.volume->open_handles.load() > 0
+               ? std::to_string(node.volume->open_handles.load()) + " open on " + node_name_
+               : "<none>";
   return {};
 }
 
@@ -59,8 +61,10 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
   const bool is_claim_root = is_reserved(*node, name) && node->volume != tree_volume_;
   if (is_claim_root && name != "user.claimfs.used") {
     std::string value = claim_attribute(*node, name);
-    if (value.empty() && name != "user.claimfs.storageClass") answer.fail(ENODATA);
-    else answer.complete(std::move(value));
+    if (value.empty() && name != "user.claimfs.storageClass")
+      answer.fail(ENODATA);
+    else
+      answer.complete(std::move(value));
     return;
   }
   if (const Result<void> ready = node->volume->use(); !ready) {
@@ -79,7 +83,8 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
   node->volume->backend().get_xattr(node->inode(), name, std::move(answer));
 }
 
-void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view name, std::string_view value, int flags,
+void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view name,
+                           std::string_view value, int flags,
                            const std::function<bool(gid_t)>& is_member, Answer<void> answer) {
   Result<Node*> found = node_for_change(id);
   if (!found) {
@@ -97,26 +102,27 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
     return;
   }
   // An ACL set by somebody outside the file's group takes its set-gid bit away.
-  backend.get_attributes(node.inode(), nullptr,
-                         [&backend, &node, caller, name = std::string(name), value = std::string(value), flags,
-                          is_member,
-                          answer = std::move(answer)](Result<Attributes> attributes) mutable {
-                           if (!attributes) return answer.complete(failure(std::move(attributes).error()));
-                           backend.set_xattr(caller, node.inode(), name, value, flags, is_member(attributes->gid),
-                                             std::move(answer));
-                           return true;
-                         });
+  backend.get_attributes(
+      node.inode(), nullptr,
+      [&backend, &node, caller, name = std::string(name), value = std::string(value), flags,
+       is_member, answer = std::move(answer)](Result<Attributes> attributes) mutable {
+        if (!attributes) return answer.complete(failure(std::move(attributes).error()));
+        backend.set_xattr(caller, node.inode(), name, value, flags, is_member(attributes->gid),
+                          std::move(answer));
+        return true;
+      });
 }
 
-void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer, Answer<std::string> answer) {
+void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer,
+                             Answer<std::string> answer) {
   Result<Node*> node = node_in_use(id);
   if (!node) {
     answer.complete(failure(std::move(node).error()));
     return;
   }
   (*node)->volume->backend().list_xattrs(
-      (*node)->inode(),
-      [may_administer = std::move(may_administer), answer = std::move(answer)](Result<std::string> names) mutable {
+      (*node)->inode(), [may_administer = std::move(may_administer),
+                         answer = std::move(answer)](Result<std::string> names) mutable {
         if (names && has_trusted(*names) && !may_administer()) names = without_trusted(*names);
         return answer.complete(std::move(names));
       });

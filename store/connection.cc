@@ -21,9 +21,9 @@ Result<Connection> Connection::open(const StateFiles& files, Version kept_change
 }
 
 Result<std::optional<StoredObject>> Connection::find(const ObjectKey& key) {
-  Statement query =
-      TRY(database_.query("SELECT version, document FROM objects WHERE kind = ? AND namespace = ? AND name = ?",
-                          names_of(key.kind).kind_name, key.name_space, key.name));
+  Statement query = TRY(database_.query(
+      "SELECT version, document FROM objects WHERE kind = ? AND namespace = ? AND name = ?",
+      names_of(key.kind).kind_name, key.name_space, key.name));
   if (!TRY(query.step())) return std::nullopt;
   return StoredObject{static_cast<Version>(query.integer(0)), query.text(1)};
 }
@@ -33,10 +33,11 @@ Result<Object> Connection::store(Object object, const std::optional<std::string>
   object.document["metadata"]["resourceVersion"] = std::to_string(version);
   const std::string document = TRY(text_of(object));
   const ObjectKey key = object.key();
-  TRY_VOID(database_.execute("INSERT INTO objects (kind, namespace, name, version, document, session)"
-                             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, namespace, name)"
-                             " DO UPDATE SET version = excluded.version, document = excluded.document",
-                             names_of(key.kind).kind_name, key.name_space, key.name, version, document, session));
+  TRY_VOID(database_.execute(
+      "INSERT INTO objects (kind, namespace, name, version, document, session)"
+      " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, namespace, name)"
+      " DO UPDATE SET version = excluded.version, document = excluded.document",
+      names_of(key.kind).kind_name, key.name_space, key.name, version, document, session));
   TRY_VOID(history_.record(database_, version, Change::Type::Put, key.kind, document));
   has_recorded_ = true;
   return object;
@@ -77,8 +78,10 @@ Result<void> Connection::remove_session_rows(const std::string& id) {
   };
   std::vector<Orphan> orphans;
   {
-    Statement query = TRY(database_.query(
-        "SELECT kind, namespace, name, document FROM objects WHERE session = ? ORDER BY kind, namespace, name", id));
+    Statement query =
+        TRY(database_.query("SELECT kind, namespace, name, document FROM objects WHERE session = ? "
+                            "ORDER BY kind, namespace, name",
+                            id));
     while (TRY(query.step())) {
       const auto kind = volumes::kind_from_word(query.text(0));
       if (!kind) return failure(EIO, "the store holds an object of unknown kind");
@@ -128,8 +131,9 @@ Result<std::string> text_of(const Object& object) {
   try {
     return object.document.dump();
   } catch (const volumes::Json::exception&) {
-    return failure(EINVAL, std::string(names_of(object.kind).qualified(names_of(object.kind).plural)) +
-                               ": the document is not valid UTF-8");
+    return failure(EINVAL,
+                   std::string(names_of(object.kind).qualified(names_of(object.kind).plural)) +
+                       ": the document is not valid UTF-8");
   }
 }
 

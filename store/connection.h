@@ -19,8 +19,8 @@ struct StoredObject {
   std::string document;
 };
 
-// What the store and each of its watches do the same way, over one connection: objects with their history, and
-// sessions with what hangs on them. Used by one thread at a time.
+// What the store and each of its watches do the same way, over one connection: objects with their
+// history, and sessions with what hangs on them. Used by one thread at a time.
 class Connection {
  public:
   static Result<Connection> open(const StateFiles& files, Version kept_changes);
@@ -36,7 +36,8 @@ class Connection {
     return std::forward<Look>(look)();
   }
 
-  // Runs `change` as the only writer. Its success is kept, and told to the watches; its failure leaves nothing.
+  // Runs `change` as the only writer. Its success is kept, and told to the watches; its failure
+  // leaves nothing.
   template <class Write>
   std::invoke_result_t<Write> write(Write&& change) {
     Transaction transaction = TRY(Transaction::begin(database_, Transaction::Kind::Write));
@@ -50,8 +51,9 @@ class Connection {
 
   Result<std::optional<StoredObject>> find(const volumes::ObjectKey& key);
 
-  // Inside write(): stores the object at the next version, returned in its metadata.resourceVersion.
-  // `session` matters for a new object only: one that is there keeps its own.
+  // Inside write(): stores the object at the next version, returned in its
+  // metadata.resourceVersion. `session` matters for a new object only: one that is there keeps its
+  // own.
   Result<volumes::Object> store(volumes::Object object, const std::optional<std::string>& session);
   // Inside write().
   Result<void> remove(const volumes::ObjectKey& key, const std::string& last_document);
@@ -60,7 +62,8 @@ class Connection {
   Result<void> expect_session(const std::string& id);
   // Removes a session and all that hangs on it.
   Result<void> end_session(const std::string& id);
-  // Does that for the sessions whose process has died. Before every answer, so that none shows what died.
+  // Does that for the sessions whose process has died. Before every answer, so that none shows what
+  // died.
   Result<void> end_dead_sessions();
   // Removes files that no session stands behind: of processes that died before they had one.
   Result<void> remove_stray_session_files();

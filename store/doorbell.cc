@@ -28,23 +28,26 @@ Result<std::unique_ptr<DoorbellListener>> DoorbellListener::open(const StateFile
   return listener;
 }
 
-// Without inotify (its instances are limited: 128 a user unless set otherwise) every wait ends with Nothing, and the
-// listener is as quick as its slow looks.
+// Without inotify (its instances are limited: 128 a user unless set otherwise) every wait ends with
+// Nothing, and the listener is as quick as its slow looks.
 bool DoorbellListener::listen() {
   inotify_ = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_) return false;
   ::mknod(files_.doorbell.c_str(), S_IFREG | 0600, 0);
   const bool is_listening =
       ::inotify_add_watch(inotify_.get(), files_.doorbell.c_str(), IN_ATTRIB) >= 0 &&
-      ::inotify_add_watch(inotify_.get(), files_.sessions.c_str(), IN_CLOSE_WRITE | IN_ONLYDIR) >= 0;
+      ::inotify_add_watch(inotify_.get(), files_.sessions.c_str(), IN_CLOSE_WRITE | IN_ONLYDIR) >=
+          0;
   if (!is_listening) inotify_.reset();
   return is_listening;
 }
 
 DoorbellListener::Heard DoorbellListener::wait(std::chrono::milliseconds timeout) {
   if (!inotify_ && listen()) return Heard::Ring;  // who knows what came while it did not listen
-  pollfd watched[] = {{waker_.get(), POLLIN, 0}, {inotify_.get(), POLLIN, 0}};  // poll passes over -1
-  const auto timeout_ms = std::min<std::chrono::milliseconds::rep>(timeout.count(), std::numeric_limits<int>::max());
+  pollfd watched[] = {{waker_.get(), POLLIN, 0},
+                      {inotify_.get(), POLLIN, 0}};  // poll passes over -1
+  const auto timeout_ms =
+      std::min<std::chrono::milliseconds::rep>(timeout.count(), std::numeric_limits<int>::max());
   if (::poll(watched, 2, static_cast<int>(timeout_ms)) <= 0) return Heard::Nothing;
   if (watched[1].revents != 0) drain();
   if (watched[0].revents != 0) {
@@ -63,7 +66,8 @@ void DoorbellListener::drain() {
     for (ssize_t at = 0; at < size;) {
       inotify_event event;
       std::memcpy(&event, events + at, sizeof event);
-      if (event.mask & IN_IGNORED) return inotify_.reset();  // a file was removed: the next wait begins anew
+      if (event.mask & IN_IGNORED)
+        return inotify_.reset();  // a file was removed: the next wait begins anew
       at += static_cast<ssize_t>(sizeof event + event.len);
     }
   }

@@ -14,10 +14,11 @@ Result<Version> History::newest(Database& database) const {
   return static_cast<Version>(query.integer(0));
 }
 
-Result<void> History::record(Database& database, Version version, Change::Type type, volumes::Kind kind,
-                             const std::string& document) const {
-  TRY_VOID(database.execute("INSERT INTO changes (version, type, kind, document) VALUES (?, ?, ?, ?)", version,
-                            type == Change::Type::Put ? kPut : kRemoved, volumes::names_of(kind).kind_name, document));
+Result<void> History::record(Database& database, Version version, Change::Type type,
+                             volumes::Kind kind, const std::string& document) const {
+  TRY_VOID(database.execute(
+      "INSERT INTO changes (version, type, kind, document) VALUES (?, ?, ?, ?)", version,
+      type == Change::Type::Put ? kPut : kRemoved, volumes::names_of(kind).kind_name, document));
   if (version > kept_changes_) {
     TRY_VOID(database.execute("DELETE FROM changes WHERE version <= ?", version - kept_changes_));
   }
@@ -28,14 +29,17 @@ Result<std::vector<Change>> History::after(Database& database, Version from) con
   const Version last = TRY(newest(database));
   if (from == last) return std::vector<Change>();
 
-  Statement query = TRY(database.query(
-      "SELECT version, type, kind, document FROM changes WHERE version > ? ORDER BY version LIMIT ?", from, kBatch));
+  Statement query =
+      TRY(database.query("SELECT version, type, kind, document FROM changes WHERE version > ? "
+                         "ORDER BY version LIMIT ?",
+                         from, kBatch));
   std::vector<Change> changes;
   while (TRY(query.step())) {
     const auto version = static_cast<Version>(query.integer(0));
     if (changes.empty() && version != from + 1) break;  // those between are forgotten
     const auto kind = volumes::kind_from_word(query.text(2));
-    if (!kind) return failure(EIO, "the store's change " + std::to_string(version) + " is of unknown kind");
+    if (!kind)
+      return failure(EIO, "the store's change " + std::to_string(version) + " is of unknown kind");
     volumes::Object object = TRY(parse_object(*kind, query.text(3)));
     const auto type = query.text(1) == kRemoved ? Change::Type::Removed : Change::Type::Put;
     changes.push_back({type, std::move(object), version});
@@ -47,7 +51,8 @@ Result<std::vector<Change>> History::after(Database& database, Version from) con
 Result<volumes::Object> parse_object(volumes::Kind kind, const std::string& document) {
   volumes::Object object{kind, volumes::Json::parse(document, nullptr, /*allow_exceptions=*/false)};
   if (object.document.is_discarded()) {
-    return failure(EIO, "the store holds a damaged " + std::string(volumes::names_of(kind).kind_name));
+    return failure(EIO,
+                   "the store holds a damaged " + std::string(volumes::names_of(kind).kind_name));
   }
   return object;
 }

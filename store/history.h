@@ -8,8 +8,8 @@
 
 namespace claimfs::store {
 
-// The bounded log of changes, through one connection. Versions count up by one for each change, and since they are
-// given inside write transactions, they become visible in their order.
+// The bounded log of changes, through one connection. Versions count up by one for each change, and
+// since they are given inside write transactions, they become visible in their order.
 class History {
  public:
   explicit History(Version kept_changes) : kept_changes_(kept_changes) {}
@@ -21,8 +21,8 @@ class History {
   Result<void> record(Database& database, Version version, Change::Type type, volumes::Kind kind,
                       const std::string& document) const;
 
-  // The changes after `from` in order, at most kBatch. One Relist, at the newest version, when `from` is older than
-  // what is kept or from another history. Inside a transaction.
+  // The changes after `from` in order, at most kBatch. One Relist, at the newest version, when
+  // `from` is older than what is kept or from another history. Inside a transaction.
   Result<std::vector<Change>> after(Database& database, Version from) const;
   static constexpr std::uint64_t kBatch = 500;
 

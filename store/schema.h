@@ -7,8 +7,8 @@
 
 namespace claimfs::store {
 
-// Makes the tables in an empty database. Refuses one that a newer claimfs wrote (ENOTSUP) and one that is not ours
-// (EINVAL). One opener at a time.
+// Makes the tables in an empty database. Refuses one that a newer claimfs wrote (ENOTSUP) and one
+// that is not ours (EINVAL). One opener at a time.
 Result<void> prepare_schema(Database& database, const std::string& path);
 
 }  // namespace claimfs::store

@@ -17,8 +17,9 @@ using FileId = std::pair<dev_t, ino_t>;  // not the path, which may have several
 
 FileId id_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
 
-// The session files that this process holds, and which process that was when it took them: a forked child inherits
-// the table without the locks. One for the process because the locks are the process's, and do not show to itself.
+// The session files that this process holds, and which process that was when it took them: a forked
+// child inherits the table without the locks. One for the process because the locks are the
+// process's, and do not show to itself.
 Guarded<std::map<FileId, pid_t>>& own_sessions() {
   static Guarded<std::map<FileId, pid_t>> sessions;
   return sessions;
@@ -34,7 +35,8 @@ struct flock whole_file() {
 }  // namespace
 
 Result<SessionLock> SessionLock::take(const std::string& path) {
-  SessionLock lock(path, Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)));
+  SessionLock lock(
+      path, Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)));
   if (!lock.file_) return failure_from_errno("session file '" + path + "'");
   struct stat status;
   struct flock record = whole_file();
@@ -60,7 +62,8 @@ SessionLock::~SessionLock() {
 
 bool SessionLock::is_held() const {
   struct stat status;
-  return file_ && process_ == ::getpid() && ::fstat(file_.get(), &status) == 0 && status.st_nlink > 0;
+  return file_ && process_ == ::getpid() && ::fstat(file_.get(), &status) == 0 &&
+         status.st_nlink > 0;
 }
 
 bool is_session_held(const std::string& path) {

@@ -9,11 +9,13 @@
 
 namespace claimfs::store {
 
-// The lock that proves a session's process alive: a POSIX record lock on a file of its own. The kernel drops it when
-// the process ends, however it ends, and a forked child does not carry it on (an flock it would).
+// The lock that proves a session's process alive: a POSIX record lock on a file of its own. The
+// kernel drops it when the process ends, however it ends, and a forked child does not carry it on
+// (an flock it would).
 //
-// Such a lock is also dropped when its process closes *any* descriptor of the file. So the file is opened once, by
-// take(), and is_session_held() does not open the files that this process holds itself.
+// Such a lock is also dropped when its process closes *any* descriptor of the file. So the file is
+// opened once, by take(), and is_session_held() does not open the files that this process holds
+// itself.
 class SessionLock {
  public:
   // Creates the file, which must not be there, and locks it.

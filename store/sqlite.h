@@ -16,7 +16,8 @@ struct sqlite3_stmt;
 
 namespace claimfs::store {
 
-// One prepared statement in use, its values bound. Given back to its Database when it goes; must not outlive it.
+// One prepared statement in use, its values bound. Given back to its Database when it goes; must
+// not outlive it.
 class Statement {
  public:
   Statement(Statement&& other) noexcept;
@@ -46,11 +47,13 @@ class Statement {
   int bind_code_ = 0;  // the first bind that failed, told by step()
 };
 
-// One SQLite connection: WAL, every commit on the disk before it is answered. Used by one thread at a time.
+// One SQLite connection: WAL, every commit on the disk before it is answered. Used by one thread at
+// a time.
 //
-// SQLite's idea of which locks the process holds is copied by fork() while the locks are not, and a copy that trusts
-// it destroys the file. So a Database asserts that it is used in the process that opened it, a new one asserts that
-// none was open when the process forked, and a copy is abandoned instead of closed.
+// SQLite's idea of which locks the process holds is copied by fork() while the locks are not, and a
+// copy that trusts it destroys the file. So a Database asserts that it is used in the process that
+// opened it, a new one asserts that none was open when the process forked, and a copy is abandoned
+// instead of closed.
 class Database {
  public:
   // Opens the existing file at an absolute path. Errors: EINVAL when it is not a database.
@@ -92,7 +95,8 @@ class Database {
 // What is done between begin and commit() is done wholly or, without commit(), not at all.
 class Transaction {
  public:
-  // Read: one snapshot for several queries. Write: the only writer of the file, from the beginning; waits for others.
+  // Read: one snapshot for several queries. Write: the only writer of the file, from the beginning;
+  // waits for others.
   enum class Kind { Read, Write };
   static Result<Transaction> begin(Database& database, Kind kind);
   Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}

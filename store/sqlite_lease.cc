@@ -31,7 +31,8 @@ Result<std::unique_ptr<Lease>> SqliteLease::grant(std::shared_ptr<Guarded<Connec
     return used.write([&]() -> Result<SessionLock> {
       SessionLock taken = TRY(SessionLock::take(used.files().session(id)));
       const std::int64_t process = ::getpid();
-      TRY_VOID(used.database().execute("INSERT INTO sessions (id, process) VALUES (?, ?)", id, process));
+      TRY_VOID(
+          used.database().execute("INSERT INTO sessions (id, process) VALUES (?, ?)", id, process));
       return taken;
     });
   };

@@ -21,16 +21,19 @@ std::string describe(const ObjectKey& key) {
 }
 
 tl::unexpected<Error> conflict(const ObjectKey& key, Version stored, const std::string& expected) {
-  return failure(EAGAIN, describe(key) + " is at version " + std::to_string(stored) + ", not at '" + expected + "'");
+  return failure(EAGAIN, describe(key) + " is at version " + std::to_string(stored) + ", not at '" +
+                             expected + "'");
 }
 
 // What has no name cannot be found again.
 Result<void> expect_name(const Object& object) {
   if (!object.name().empty()) return {};
-  return failure(EINVAL, names_of(object.kind).qualified(names_of(object.kind).plural) + " without metadata.name");
+  return failure(EINVAL, names_of(object.kind).qualified(names_of(object.kind).plural) +
+                             " without metadata.name");
 }
 
-// Whether the object says what is stored, its version aside. As text: as values, 1 and 1.0 are equal.
+// Whether the object says what is stored, its version aside. As text: as values, 1 and 1.0 are
+// equal.
 Result<bool> is_unchanged(Object object, const StoredObject& stored) {
   object.document["metadata"]["resourceVersion"] = std::to_string(stored.version);
   return TRY(text_of(object)) == stored.document;
@@ -57,7 +60,8 @@ class SqliteStore final : public Store {
         Listing listing;
         listing.version = TRY(connection.history().newest(connection.database()));
         Statement query = TRY(connection.database().query(
-            "SELECT document FROM objects WHERE kind = ? ORDER BY namespace, name", names_of(kind).kind_name));
+            "SELECT document FROM objects WHERE kind = ? ORDER BY namespace, name",
+            names_of(kind).kind_name));
         while (TRY(query.step())) listing.objects.push_back(TRY(parse_object(kind, query.text(0))));
         return listing;
       });
@@ -80,7 +84,8 @@ class SqliteStore final : public Store {
       const std::optional<StoredObject> stored = TRY(connection.find(key));
       if (!stored) return failure(ENOENT, describe(key));
       const std::string expected = object.resource_version();
-      if (expected != std::to_string(stored->version)) return conflict(key, stored->version, expected);
+      if (expected != std::to_string(stored->version))
+        return conflict(key, stored->version, expected);
       if (TRY(is_unchanged(object, *stored))) return object;
       return connection.store(object, std::nullopt);
     });
@@ -90,7 +95,8 @@ class SqliteStore final : public Store {
     TRY_VOID(expect_name(object));
     return write([&](Connection& connection) -> Result<Object> {
       const std::optional<StoredObject> stored = TRY(connection.find(object.key()));
-      if (stored && TRY(is_unchanged(object, *stored))) return parse_object(object.kind, stored->document);
+      if (stored && TRY(is_unchanged(object, *stored)))
+        return parse_object(object.kind, stored->document);
       return connection.store(object, std::nullopt);
     });
   }
@@ -112,29 +118,34 @@ class SqliteStore final : public Store {
 
   Result<std::unique_ptr<Lease>> grant_lease() override { return SqliteLease::grant(connection_); }
 
-  Result<void> acquire(const std::string& lock_name, const Lease& lease, const std::string& holder) override {
+  Result<void> acquire(const std::string& lock_name, const Lease& lease,
+                       const std::string& holder) override {
     return write([&](Connection& connection) -> Result<void> {
       TRY_VOID(connection.expect_session(lease.id()));
       Database& database = connection.database();
-      Statement query = TRY(database.query("SELECT session, holder FROM locks WHERE name = ?", lock_name));
+      Statement query =
+          TRY(database.query("SELECT session, holder FROM locks WHERE name = ?", lock_name));
       if (TRY(query.step()) && query.text(0) != lease.id()) {
         return failure(EBUSY, "'" + lock_name + "' is held by " + query.text(1));
       }
-      TRY_VOID(database.execute("INSERT OR REPLACE INTO locks (name, session, holder) VALUES (?, ?, ?)", lock_name,
-                                lease.id(), holder));
+      TRY_VOID(
+          database.execute("INSERT OR REPLACE INTO locks (name, session, holder) VALUES (?, ?, ?)",
+                           lock_name, lease.id(), holder));
       return {};
     });
   }
 
   Result<std::string> holder_of(const std::string& lock_name) override {
     return use([&](Connection& connection) -> Result<std::string> {
-      Statement query = TRY(connection.database().query("SELECT holder FROM locks WHERE name = ?", lock_name));
+      Statement query =
+          TRY(connection.database().query("SELECT holder FROM locks WHERE name = ?", lock_name));
       return TRY(query.step()) ? query.text(0) : std::string();
     });
   }
 
  private:
-  // The connection is the one thing that a thread holds while it waits for the disk: SQLite has one writer anyway.
+  // The connection is the one thing that a thread holds while it waits for the disk: SQLite has one
+  // writer anyway.
   template <class Use>
   std::invoke_result_t<Use, Connection&> use(Use&& look) {
     return connection_->with([&](Connection& connection) -> std::invoke_result_t<Use, Connection&> {
@@ -144,7 +155,9 @@ class SqliteStore final : public Store {
   }
   template <class Write>
   std::invoke_result_t<Write, Connection&> write(Write&& change) {
-    return use([&](Connection& connection) { return connection.write([&] { return change(connection); }); });
+    return use([&](Connection& connection) {
+      return connection.write([&] { return change(connection); });
+    });
   }
 
   const StateFiles files_;
@@ -158,7 +171,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& database_pat
   return open_sqlite_store(database_path, {});
 }
 
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& database_path, const SqliteOptions& options) {
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& database_path,
+                                                 const SqliteOptions& options) {
   const StateFiles files = TRY(create_state_files(database_path));
   const Fd turn = TRY(lock_for_opening(files));
   Connection connection = TRY(Connection::open(files, options.kept_changes));

@@ -9,11 +9,12 @@
 
 namespace claimfs::store {
 
-// Follows the change log over a connection of its own. What rings the doorbell is seen at once; what does not (its
-// writer died between commit and ring, inotify ran out) within `slow_look`.
+// Follows the change log over a connection of its own. What rings the doorbell is seen at once;
+// what does not (its writer died between commit and ring, inotify ran out) within `slow_look`.
 class SqliteWatch final : public Watch {
  public:
-  static Result<std::unique_ptr<Watch>> open(const StateFiles& files, Version from, Version kept_changes,
+  static Result<std::unique_ptr<Watch>> open(const StateFiles& files, Version from,
+                                             Version kept_changes,
                                              std::chrono::milliseconds slow_look);
 
   Result<std::vector<Change>> next(std::chrono::milliseconds timeout) override;
@@ -22,7 +23,10 @@ class SqliteWatch final : public Watch {
  private:
   SqliteWatch(Connection connection, std::unique_ptr<DoorbellListener> listener, Version from,
               std::chrono::milliseconds slow_look)
-      : connection_(std::move(connection)), listener_(std::move(listener)), slow_look_(slow_look), position_(from) {}
+      : connection_(std::move(connection)),
+        listener_(std::move(listener)),
+        slow_look_(slow_look),
+        position_(from) {}
 
   Connection connection_;
   const std::unique_ptr<DoorbellListener> listener_;

@@ -12,18 +12,20 @@
 
 namespace claimfs::store {
 
-// A point in the store's one history of changes. Later is greater; an object's metadata.resourceVersion is its decimal text.
+// A point in the store's one history of changes. Later is greater; an object's
+// metadata.resourceVersion is its decimal text.
 using Version = std::uint64_t;
 
 struct Listing {
   std::vector<volumes::Object> objects;  // by namespace, then name
-  Version version = 0;                   // the history this listing shows: watch from here and nothing is missed
+  Version version = 0;  // the history this listing shows: watch from here and nothing is missed
 };
 
 struct Change {
   enum class Type { Put, Removed, Relist };
   Type type = Type::Relist;
-  volumes::Object object;  // Removed: as it last was. Relist: none; what follows cannot be told, list again.
+  volumes::Object
+      object;  // Removed: as it last was. Relist: none; what follows cannot be told, list again.
   Version version = 0;
 };
 
@@ -32,7 +34,8 @@ class Watch {
  public:
   virtual ~Watch() = default;
 
-  // The next changes in order; waits up to `timeout` for the first. Empty when none came or wake() was called.
+  // The next changes in order; waits up to `timeout` for the first. Empty when none came or wake()
+  // was called.
   virtual Result<std::vector<Change>> next(std::chrono::milliseconds timeout) = 0;
 
   // Ends a wait in next(), from any thread.
@@ -47,9 +50,9 @@ class Lease {
   virtual bool is_held() const = 0;
 };
 
-// The only truth: objects with compare-and-swap, watch and leases. Every call may be made from any thread, and blocks
-// for as long as the engine needs. Errors: EAGAIN conflict (the object has another version: read again),
-// EEXIST, ENOENT, EIO and others of the engine with context.
+// The only truth: objects with compare-and-swap, watch and leases. Every call may be made from any
+// thread, and blocks for as long as the engine needs. Errors: EAGAIN conflict (the object has
+// another version: read again), EEXIST, ENOENT, EIO and others of the engine with context.
 class Store {
  public:
   virtual ~Store() = default;
@@ -57,18 +60,22 @@ class Store {
   virtual Result<volumes::Object> get(const volumes::ObjectKey& key) = 0;
   virtual Result<Listing> list(volumes::Kind kind) = 0;
 
-  // Stores a new object and returns it with its metadata.resourceVersion. Everything else (uid, timestamps) is kept
-  // as given: admission is not the store's matter. With a lease: it goes when the lease goes.
-  virtual Result<volumes::Object> create(const volumes::Object& object, const Lease* lease = nullptr) = 0;
+  // Stores a new object and returns it with its metadata.resourceVersion. Everything else (uid,
+  // timestamps) is kept as given: admission is not the store's matter. With a lease: it goes when
+  // the lease goes.
+  virtual Result<volumes::Object> create(const volumes::Object& object,
+                                         const Lease* lease = nullptr) = 0;
 
-  // Replaces an object whose metadata.resourceVersion is still the stored one; an unchanged document is not a change.
+  // Replaces an object whose metadata.resourceVersion is still the stored one; an unchanged
+  // document is not a change.
   virtual Result<volumes::Object> update(const volumes::Object& object) = 0;
 
   // Replaces or creates, whatever is there (import).
   virtual Result<volumes::Object> put(const volumes::Object& object) = 0;
 
   // Removes at exactly that version, or at any when `resource_version` is empty.
-  virtual Result<void> remove(const volumes::ObjectKey& key, const std::string& resource_version) = 0;
+  virtual Result<void> remove(const volumes::ObjectKey& key,
+                              const std::string& resource_version) = 0;
 
   // Changes after `from`, of all kinds.
   virtual Result<std::unique_ptr<Watch>> watch(Version from) = 0;
@@ -76,7 +83,8 @@ class Store {
   virtual Result<std::unique_ptr<Lease>> grant_lease() = 0;
 
   // Takes a name that one lease at a time can hold, or EBUSY with the holder in the context.
-  virtual Result<void> acquire(const std::string& lock_name, const Lease& lease, const std::string& holder) = 0;
+  virtual Result<void> acquire(const std::string& lock_name, const Lease& lease,
+                               const std::string& holder) = 0;
   // Who holds a name now; empty when nobody does.
   virtual Result<std::string> holder_of(const std::string& lock_name) = 0;
 };

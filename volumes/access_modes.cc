@@ -11,10 +11,11 @@ struct Words {
   std::string_view short_word;
 };
 // In canonical order.
-constexpr std::array<Words, 4> kModes = {{{AccessMode::ReadWriteOnce, "ReadWriteOnce", "RWO"},
-                                          {AccessMode::ReadOnlyMany, "ReadOnlyMany", "ROX"},
-                                          {AccessMode::ReadWriteMany, "ReadWriteMany", "RWX"},
-                                          {AccessMode::ReadWriteOncePod, "ReadWriteOncePod", "RWOP"}}};
+constexpr std::array<Words, 4> kModes = {
+    {{AccessMode::ReadWriteOnce, "ReadWriteOnce", "RWO"},
+     {AccessMode::ReadOnlyMany, "ReadOnlyMany", "ROX"},
+     {AccessMode::ReadWriteMany, "ReadWriteMany", "RWX"},
+     {AccessMode::ReadWriteOncePod, "ReadWriteOncePod", "RWOP"}}};
 
 }  // namespace
 
@@ -36,7 +37,8 @@ AccessModes AccessModes::from(const Json& list) {
   if (!list.is_array()) return modes;
   for (const Json& item : list) {
     if (!item.is_string()) continue;
-    if (const auto mode = access_mode_from(item.get_ref<const std::string&>())) modes.bits_ |= bit(*mode);
+    if (const auto mode = access_mode_from(item.get_ref<const std::string&>()))
+      modes.bits_ |= bit(*mode);
   }
   return modes;
 }

@@ -10,12 +10,18 @@
 
 namespace claimfs::volumes {
 
-enum class AccessMode : std::uint8_t { ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod };
+enum class AccessMode : std::uint8_t {
+  ReadWriteOnce,
+  ReadOnlyMany,
+  ReadWriteMany,
+  ReadWriteOncePod
+};
 
 std::string_view to_string(AccessMode mode);
 std::optional<AccessMode> access_mode_from(std::string_view word);
 
-// A set of access modes. Order and repetition mean nothing; words that no mode has are left out (validation complains).
+// A set of access modes. Order and repetition mean nothing; words that no mode has are left out
+// (validation complains).
 class AccessModes {
  public:
   AccessModes() = default;
@@ -35,7 +41,9 @@ class AccessModes {
   friend bool operator==(AccessModes, AccessModes) = default;
 
  private:
-  static std::uint8_t bit(AccessMode mode) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(mode)); }
+  static std::uint8_t bit(AccessMode mode) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(mode));
+  }
   std::uint8_t bits_ = 0;
 };
 

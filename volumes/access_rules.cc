@@ -22,8 +22,8 @@ std::optional<std::string> cannot_mount(const Volume& volume, const std::string&
     return "MountVolume.NodeAffinity check failed for volume \"" + volume.metadata.name +
            "\" : no matching NodeSelectorTerms";
   }
-  const bool is_directory_of_host =
-      std::holds_alternative<HostPathSource>(volume.source) || std::holds_alternative<LocalSource>(volume.source);
+  const bool is_directory_of_host = std::holds_alternative<HostPathSource>(volume.source) ||
+                                    std::holds_alternative<LocalSource>(volume.source);
   if (is_directory_of_host && !volume.mount_options.empty()) {
     return "MountVolume.MountOptionSupport check failed for volume \"" + volume.metadata.name +
            "\" : mount options are not supported for this volume type";

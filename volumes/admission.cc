@@ -1,6 +1,5 @@
 #include "volumes/admission.h"
 
-
 #include "volumes/quantity.h"
 
 namespace claimfs::volumes {
@@ -26,7 +25,8 @@ void drop_if_empty(Json& map, std::initializer_list<const char*> keys) {
   for (const char* key : keys) {
     const auto found = map.find(key);
     if (found == map.end()) continue;
-    if (found->empty() || *found == Json("") || *found == Json(false) || *found == Json(0)) map.erase(found);
+    if (found->empty() || *found == Json("") || *found == Json(false) || *found == Json(0))
+      map.erase(found);
   }
 }
 
@@ -57,18 +57,22 @@ Json normalized(const Object& object) {
   drop_nulls(document);
   Json& metadata = document["metadata"];
   if (metadata.is_null()) metadata = Json::object();
-  drop_if_empty(metadata, {"labels", "annotations", "finalizers", "ownerReferences", "managedFields", "generateName",
-                           "namespace", "uid", "resourceVersion", "selfLink", "generation"});
+  drop_if_empty(metadata,
+                {"labels", "annotations", "finalizers", "ownerReferences", "managedFields",
+                 "generateName", "namespace", "uid", "resourceVersion", "selfLink", "generation"});
   if (!names_of(object.kind).namespaced) metadata.erase("namespace");
-  if (object.kind == Kind::StorageClass) drop_if_empty(document, {"parameters", "mountOptions", "allowedTopologies"});
+  if (object.kind == Kind::StorageClass)
+    drop_if_empty(document, {"parameters", "mountOptions", "allowedTopologies"});
   if (!document.contains("spec")) return document;
 
   Json& spec = document["spec"];
   if (object.kind == Kind::PersistentVolume) {
-    drop_if_empty(spec, {"capacity", "accessModes", "storageClassName", "mountOptions", "persistentVolumeReclaimPolicy"});
+    drop_if_empty(spec, {"capacity", "accessModes", "storageClassName", "mountOptions",
+                         "persistentVolumeReclaimPolicy"});
     if (spec.contains("capacity")) canonicalize_quantities(spec["capacity"]);
     if (spec.contains("nfs")) drop_if_empty(spec["nfs"], {"readOnly"});
-    if (spec.contains("csi")) drop_if_empty(spec["csi"], {"readOnly", "fsType", "volumeAttributes"});
+    if (spec.contains("csi"))
+      drop_if_empty(spec["csi"], {"readOnly", "fsType", "volumeAttributes"});
   } else if (object.kind == Kind::PersistentVolumeClaim) {
     drop_if_empty(spec, {"accessModes", "volumeName"});
     Json& resources = spec["resources"];
@@ -94,17 +98,20 @@ void apply_defaults(Object& object) {
   set_default(spec, "volumeMode", "Filesystem");
   if (object.kind == Kind::PersistentVolume) {
     set_default(spec, "persistentVolumeReclaimPolicy", "Retain");
-    if (spec.contains("hostPath") && spec["hostPath"].is_object()) set_default(spec["hostPath"], "type", "");
+    if (spec.contains("hostPath") && spec["hostPath"].is_object())
+      set_default(spec["hostPath"], "type", "");
   }
 }
 
-Object admitted(Object object, std::span<const StorageClass> classes, const std::string& now, const std::string& uid) {
+Object admitted(Object object, std::span<const StorageClass> classes, const std::string& now,
+                const std::string& uid) {
   apply_defaults(object);
   Json& document = object.document;
   Json& metadata = document["metadata"];
   metadata["uid"] = uid;
   metadata["creationTimestamp"] = now;
-  for (const char* key : {"resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields"}) {
+  for (const char* key : {"resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds",
+                          "generation", "selfLink", "managedFields"}) {
     metadata.erase(key);
   }
   switch (object.kind) {
@@ -127,7 +134,8 @@ Object admitted(Object object, std::span<const StorageClass> classes, const std:
       break;
     case Kind::StorageClass:
     case Kind::Event:
-    case Kind::Attachment: break;
+    case Kind::Attachment:
+      break;
   }
   return object;
 }
@@ -140,24 +148,27 @@ std::vector<std::string> creation_warnings(const Object& object) {
   };
   if (text_at(spec, "persistentVolumeReclaimPolicy") == "Recycle") {
     warnings.emplace_back(
-        "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach "
+        "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, "
+        "the recommended approach "
         "is to use dynamic provisioning.");
   }
   if (annotated(kBetaStorageClass)) {
     warnings.emplace_back(
-        "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use \"storageClassName\" "
+        "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "
+        "\"storageClassName\" "
         "attribute instead");
   }
   if (annotated(kBetaMountOptions)) {
     warnings.emplace_back(
-        "metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; use \"mountOptions\" "
+        "metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; "
+        "use \"mountOptions\" "
         "attribute instead");
   }
   if (object.kind == Kind::PersistentVolumeClaim) {
     const Json& request = value_at(spec, {"resources", "requests", "storage"});
     if (const auto quantity = Quantity::from(request); quantity && !quantity->is_whole()) {
-      warnings.push_back("spec.resources.requests[storage]: fractional byte value " + Json(quantity->text()).dump() +
-                         " is invalid, must be an integer");
+      warnings.push_back("spec.resources.requests[storage]: fractional byte value " +
+                         Json(quantity->text()).dump() + " is invalid, must be an integer");
     }
   }
   return warnings;

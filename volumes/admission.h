@@ -9,13 +9,15 @@
 
 namespace claimfs::volumes {
 
-// The document as an API server keeps it: no nulls, nothing that says no more than its absence, canonical quantities,
-// no namespace where the kind has none. The types must have been checked.
+// The document as an API server keeps it: no nulls, nothing that says no more than its absence,
+// canonical quantities, no namespace where the kind has none. The types must have been checked.
 Json normalized(const Object& object);
 
-// What a new object is given: default fields, the default class, protection finalizers, its first phase; a status in the
-// manifest is discarded. `now` is an RFC 3339 text, `uid` a new one. Source: KUBERNETES.md 0.4.
-Object admitted(Object object, std::span<const StorageClass> classes, const std::string& now, const std::string& uid);
+// What a new object is given: default fields, the default class, protection finalizers, its first
+// phase; a status in the manifest is discarded. `now` is an RFC 3339 text, `uid` a new one. Source:
+// KUBERNETES.md 0.4.
+Object admitted(Object object, std::span<const StorageClass> classes, const std::string& now,
+                const std::string& uid);
 
 // Defaults of fields alone, for a desired document that replaces an existing one.
 void apply_defaults(Object& object);

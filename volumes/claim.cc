@@ -8,9 +8,11 @@ Claim Claim::from(const Object& object) {
   Claim claim;
   claim.metadata = Metadata::from(object.document);
   claim.access_modes = AccessModes::from(value_at(spec, {"accessModes"}));
-  claim.request = Quantity::from(value_at(spec, {"resources", "requests", "storage"})).value_or(Quantity());
+  claim.request =
+      Quantity::from(value_at(spec, {"resources", "requests", "storage"})).value_or(Quantity());
   claim.mode = text_at(spec, "volumeMode") == "Block" ? VolumeMode::Block : VolumeMode::Filesystem;
-  if (const auto beta = claim.metadata.annotations.find(kBetaStorageClass); beta != claim.metadata.annotations.end()) {
+  if (const auto beta = claim.metadata.annotations.find(kBetaStorageClass);
+      beta != claim.metadata.annotations.end()) {
     claim.storage_class = beta->second;
   } else if (const Json& name = value_at(spec, {"storageClassName"}); name.is_string()) {
     claim.storage_class = name.get<std::string>();
@@ -37,7 +39,8 @@ Json Claim::written_into(Json document) const {
   } else {
     spec["volumeName"] = volume_name;
   }
-  if (storage_class && !metadata.has_annotation(kBetaStorageClass)) spec["storageClassName"] = *storage_class;
+  if (storage_class && !metadata.has_annotation(kBetaStorageClass))
+    spec["storageClassName"] = *storage_class;
 
   Json& status = document["status"];
   if (phase != ClaimPhase::None) status["phase"] = to_string(phase);
@@ -56,10 +59,14 @@ Json Claim::written_into(Json document) const {
 
 std::string_view to_string(ClaimPhase phase) {
   switch (phase) {
-    case ClaimPhase::Pending: return "Pending";
-    case ClaimPhase::Bound: return "Bound";
-    case ClaimPhase::Lost: return "Lost";
-    case ClaimPhase::None: break;
+    case ClaimPhase::Pending:
+      return "Pending";
+    case ClaimPhase::Bound:
+      return "Bound";
+    case ClaimPhase::Lost:
+      return "Lost";
+    case ClaimPhase::None:
+      break;
   }
   return "";
 }

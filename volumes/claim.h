@@ -18,21 +18,21 @@ enum class ClaimPhase { None, Pending, Bound, Lost };
 // A PersistentVolumeClaim, as far as decisions look at it.
 struct Claim {
   Metadata metadata;
-  AccessModes access_modes;                      // spec.accessModes: what the user asked for, which decides
-  Quantity request;                              // spec.resources.requests.storage
+  AccessModes access_modes;  // spec.accessModes: what the user asked for, which decides
+  Quantity request;          // spec.resources.requests.storage
   VolumeMode mode = VolumeMode::Filesystem;
-  std::optional<std::string> storage_class;      // effective; nil and "" differ
+  std::optional<std::string> storage_class;  // effective; nil and "" differ
   std::string attributes_class;
   std::optional<LabelSelector> selector;
-  std::string volume_name;                       // spec.volumeName
+  std::string volume_name;  // spec.volumeName
   ClaimPhase phase = ClaimPhase::None;
   std::optional<Quantity> status_capacity;       // status.capacity.storage
   std::vector<std::string> status_access_modes;  // status.accessModes, in the volume's order
 
   static Claim from(const Object& object);
 
-  // `document` with everything that a controller may change (volumeName, storageClassName, annotations, finalizers,
-  // status) written into it; all else is left as it was.
+  // `document` with everything that a controller may change (volumeName, storageClassName,
+  // annotations, finalizers, status) written into it; all else is left as it was.
   Json written_into(Json document) const;
 };
 

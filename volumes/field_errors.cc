@@ -5,8 +5,11 @@
 namespace claimfs::volumes {
 namespace {
 
-// Strings Go-quoted (of which JSON quoting is the part that matters here), all else as compact JSON.
-std::string shown(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+// Strings Go-quoted (of which JSON quoting is the part that matters here), all else as compact
+// JSON.
+std::string shown(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -23,7 +26,8 @@ void FieldErrors::invalid(const std::string& field, const Json& value, std::stri
 void FieldErrors::unsupported(const std::string& field, const Json& value,
                               std::initializer_list<std::string_view> supported) {
   std::string list;
-  for (std::string_view each : supported) list += (list.empty() ? "" : ", ") + shown(Json(std::string(each)));
+  for (std::string_view each : supported)
+    list += (list.empty() ? "" : ", ") + shown(Json(std::string(each)));
   add(field, "Unsupported value: " + shown(value), "supported values: " + list);
 }
 
@@ -32,7 +36,8 @@ void FieldErrors::duplicate(const std::string& field, const Json& value) {
 }
 
 void FieldErrors::plain(const std::string& field, std::string message) {
-  const bool known = std::ranges::any_of(errors_, [&](const FieldError& each) { return each.message == message; });
+  const bool known =
+      std::ranges::any_of(errors_, [&](const FieldError& each) { return each.message == message; });
   if (!known) errors_.push_back({field, std::move(message)});
 }
 

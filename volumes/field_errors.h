@@ -11,18 +11,27 @@ namespace claimfs::volumes {
 
 // One complaint about one field of an object.
 struct FieldError {
-  std::string field;    // `spec.capacity[storage]`; empty: the object as a whole
-  std::string message;  // the whole line as Kubernetes prints it: `spec.accessModes: Required value`
+  std::string field;  // `spec.capacity[storage]`; empty: the object as a whole
+  std::string
+      message;  // the whole line as Kubernetes prints it: `spec.accessModes: Required value`
 };
 
-// Collects complaints in Kubernetes' forms. Source: apimachinery validation/field (KUBERNETES.md 6.1).
+// Collects complaints in Kubernetes' forms. Source: apimachinery validation/field
+// (KUBERNETES.md 6.1).
 class FieldErrors {
  public:
-  void required(const std::string& field, std::string_view detail = {}) { add(field, "Required value", detail); }
-  void forbidden(const std::string& field, std::string_view detail) { add(field, "Forbidden", detail); }
-  void too_long(const std::string& field, std::string_view detail) { add(field, "Too long", detail); }
+  void required(const std::string& field, std::string_view detail = {}) {
+    add(field, "Required value", detail);
+  }
+  void forbidden(const std::string& field, std::string_view detail) {
+    add(field, "Forbidden", detail);
+  }
+  void too_long(const std::string& field, std::string_view detail) {
+    add(field, "Too long", detail);
+  }
   void invalid(const std::string& field, const Json& value, std::string_view detail);
-  void unsupported(const std::string& field, const Json& value, std::initializer_list<std::string_view> supported);
+  void unsupported(const std::string& field, const Json& value,
+                   std::initializer_list<std::string_view> supported);
   void duplicate(const std::string& field, const Json& value);
   // A complaint of another form.
   void plain(const std::string& field, std::string message);

@@ -54,7 +54,8 @@ bool LabelSelector::matches(const StringMap& object_labels) const {
                                const auto found = object_labels.find(label.first);
                                return found != object_labels.end() && found->second == label.second;
                              }) &&
-         std::ranges::all_of(expressions, [&](const Requirement& each) { return each.matches(object_labels); });
+         std::ranges::all_of(expressions,
+                             [&](const Requirement& each) { return each.matches(object_labels); });
 }
 
 }  // namespace claimfs::volumes

@@ -22,8 +22,9 @@ struct Notice {
   bool operator==(const Notice&) const = default;
 };
 
-// What one look at one object decides: the volume as it should be (to be written first), the claim as it should be, and
-// what to tell. Nothing where nothing changes, so that steps can be taken again from any state a crash left.
+// What one look at one object decides: the volume as it should be (to be written first), the claim
+// as it should be, and what to tell. Nothing where nothing changes, so that steps can be taken
+// again from any state a crash left.
 struct Step {
   std::optional<Volume> volume;
   std::optional<Claim> claim;
@@ -36,8 +37,8 @@ Step step_claim(const Claim& claim, const World& world);
 // Source: KUBERNETES.md 2.2; rows: volume/*. Reclaim of a released volume is not decided here.
 Step step_volume(const Volume& volume, const World& world);
 
-// Whether the finalizer that protects an object in use should go (its deletion was asked for and nobody uses it).
-// Source: KUBERNETES.md 4.1, 4.2.
+// Whether the finalizer that protects an object in use should go (its deletion was asked for and
+// nobody uses it). Source: KUBERNETES.md 4.1, 4.2.
 bool protection_ends(const Claim& claim, const World& world);
 bool protection_ends(const Volume& volume);
 

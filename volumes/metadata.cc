@@ -36,7 +36,8 @@ Metadata Metadata::from(const Json& document) {
 }
 
 void Metadata::drop_annotation(std::string_view key) {
-  if (const auto found = annotations.find(key); found != annotations.end()) annotations.erase(found);
+  if (const auto found = annotations.find(key); found != annotations.end())
+    annotations.erase(found);
 }
 
 bool Metadata::has_finalizer(std::string_view finalizer) const {

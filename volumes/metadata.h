@@ -14,13 +14,16 @@ inline constexpr std::string_view kBindCompleted = "pv.kubernetes.io/bind-comple
 inline constexpr std::string_view kBoundByController = "pv.kubernetes.io/bound-by-controller";
 inline constexpr std::string_view kProvisionedBy = "pv.kubernetes.io/provisioned-by";
 inline constexpr std::string_view kStorageProvisioner = "volume.kubernetes.io/storage-provisioner";
-inline constexpr std::string_view kBetaStorageProvisioner = "volume.beta.kubernetes.io/storage-provisioner";
+inline constexpr std::string_view kBetaStorageProvisioner =
+    "volume.beta.kubernetes.io/storage-provisioner";
 inline constexpr std::string_view kSelectedNode = "volume.kubernetes.io/selected-node";
 inline constexpr std::string_view kBetaStorageClass = "volume.beta.kubernetes.io/storage-class";
 inline constexpr std::string_view kBetaMountOptions = "volume.beta.kubernetes.io/mount-options";
 inline constexpr std::string_view kIsDefaultClass = "storageclass.kubernetes.io/is-default-class";
-inline constexpr std::string_view kBetaIsDefaultClass = "storageclass.beta.kubernetes.io/is-default-class";
-inline constexpr std::string_view kPreResizeCapacity = "volume.alpha.kubernetes.io/pre-resize-capacity";
+inline constexpr std::string_view kBetaIsDefaultClass =
+    "storageclass.beta.kubernetes.io/is-default-class";
+inline constexpr std::string_view kPreResizeCapacity =
+    "volume.alpha.kubernetes.io/pre-resize-capacity";
 inline constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 inline constexpr std::string_view kClaimProtection = "kubernetes.io/pvc-protection";
 inline constexpr std::string_view kVolumeProtection = "kubernetes.io/pv-protection";
@@ -33,7 +36,8 @@ StringMap string_map(const Json& map);
 // A JSON list of strings; items of other types are left out.
 std::vector<std::string> string_list(const Json& list);
 
-// What decisions look at of an object's metadata. Timestamps are RFC 3339 in UTC, so that their order is that of their text.
+// What decisions look at of an object's metadata. Timestamps are RFC 3339 in UTC, so that their
+// order is that of their text.
 struct Metadata {
   std::string name;
   std::string name_space;
@@ -49,7 +53,9 @@ struct Metadata {
 
   bool is_deleting() const { return !deletion.empty(); }
   bool has_annotation(std::string_view key) const { return annotations.contains(key); }
-  void annotate(std::string_view key, std::string_view value) { annotations.insert_or_assign(std::string(key), value); }
+  void annotate(std::string_view key, std::string_view value) {
+    annotations.insert_or_assign(std::string(key), value);
+  }
   void drop_annotation(std::string_view key);
   bool has_finalizer(std::string_view finalizer) const;
   void drop_finalizer(std::string_view finalizer);

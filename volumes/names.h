@@ -6,7 +6,8 @@
 
 namespace claimfs::volumes {
 
-// Each says what is wrong with a name, in Kubernetes' words, or nothing. Source: apimachinery util/validation.
+// Each says what is wrong with a name, in Kubernetes' words, or nothing. Source: apimachinery
+// util/validation.
 std::optional<std::string> dns_subdomain_problem(std::string_view name);
 std::optional<std::string> dns_label_problem(std::string_view name);
 std::optional<std::string> label_key_problem(std::string_view key);

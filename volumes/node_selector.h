@@ -7,7 +7,8 @@
 
 namespace claimfs::volumes {
 
-// spec.nodeAffinity.required of a volume. Terms are alternatives; a term without requirements matches no node.
+// spec.nodeAffinity.required of a volume. Terms are alternatives; a term without requirements
+// matches no node.
 struct NodeSelector {
   struct Term {
     std::vector<Requirement> expressions;  // on the node's labels

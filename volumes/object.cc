@@ -7,14 +7,16 @@ namespace claimfs::volumes {
 namespace {
 
 constexpr std::array<KindNames, 6> kKinds = {{
-    {Kind::PersistentVolume, "PersistentVolume", "v1", "persistentvolume", "persistentvolumes", "pv", "", false},
-    {Kind::PersistentVolumeClaim, "PersistentVolumeClaim", "v1", "persistentvolumeclaim", "persistentvolumeclaims",
-     "pvc", "", true},
-    {Kind::StorageClass, "StorageClass", "storage.k8s.io/v1", "storageclass", "storageclasses", "sc",
-     "storage.k8s.io", false},
+    {Kind::PersistentVolume, "PersistentVolume", "v1", "persistentvolume", "persistentvolumes",
+     "pv", "", false},
+    {Kind::PersistentVolumeClaim, "PersistentVolumeClaim", "v1", "persistentvolumeclaim",
+     "persistentvolumeclaims", "pvc", "", true},
+    {Kind::StorageClass, "StorageClass", "storage.k8s.io/v1", "storageclass", "storageclasses",
+     "sc", "storage.k8s.io", false},
     {Kind::Pod, "Pod", "v1", "pod", "pods", "po", "", true},
     {Kind::Event, "Event", "v1", "event", "events", "ev", "", true},
-    {Kind::Attachment, "Attachment", "claimfs.io/v1alpha1", "attachment", "attachments", "att", "claimfs.io", false},
+    {Kind::Attachment, "Attachment", "claimfs.io/v1alpha1", "attachment", "attachments", "att",
+     "claimfs.io", false},
 }};
 
 std::string lower(std::string_view word) {
@@ -75,7 +77,11 @@ std::string Object::name_space() const {
   return names_of(kind).namespaced ? text_at(document, {"metadata", "namespace"}) : std::string();
 }
 std::string Object::uid() const { return text_at(document, {"metadata", "uid"}); }
-std::string Object::resource_version() const { return text_at(document, {"metadata", "resourceVersion"}); }
-bool Object::is_deleting() const { return !text_at(document, {"metadata", "deletionTimestamp"}).empty(); }
+std::string Object::resource_version() const {
+  return text_at(document, {"metadata", "resourceVersion"});
+}
+bool Object::is_deleting() const {
+  return !text_at(document, {"metadata", "deletionTimestamp"}).empty();
+}
 
 }  // namespace claimfs::volumes

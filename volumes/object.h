@@ -23,16 +23,18 @@ struct KindNames {
   std::string_view singular;     // "persistentvolumeclaim"
   std::string_view plural;       // "persistentvolumeclaims"
   std::string_view short_name;   // "pvc"
-  std::string_view group;        // "" or "storage.k8s.io"; "storageclass.storage.k8s.io" in messages
+  std::string_view group;  // "" or "storage.k8s.io"; "storageclass.storage.k8s.io" in messages
   bool namespaced;
 
-  // `name` with the group behind it, as messages say it: "storageclasses.storage.k8s.io", "persistentvolumes".
+  // `name` with the group behind it, as messages say it: "storageclasses.storage.k8s.io",
+  // "persistentvolumes".
   std::string qualified(std::string_view name) const;
 };
 
 const KindNames& names_of(Kind kind);
 
-// By any of a kind's names, as kubectl takes them ("pv", "persistentvolume", "PersistentVolumes", "sc.storage.k8s.io").
+// By any of a kind's names, as kubectl takes them ("pv", "persistentvolume", "PersistentVolumes",
+// "sc.storage.k8s.io").
 std::optional<Kind> kind_from_word(std::string_view word);
 
 // By apiVersion and kind of a document.
@@ -53,8 +55,9 @@ struct ObjectKey {
   auto operator<=>(const ObjectKey&) const = default;
 };
 
-// An object as it is stored and printed: the whole document, metadata.uid and metadata.resourceVersion included.
-// Nothing of a document is lost on the way through the store, known to us or not.
+// An object as it is stored and printed: the whole document, metadata.uid and
+// metadata.resourceVersion included. Nothing of a document is lost on the way through the store,
+// known to us or not.
 struct Object {
   Kind kind;
   Json document;

@@ -12,12 +12,15 @@ Pod Pod::from(const Object& object) {
   const Json& volumes = value_at(object.document, {"spec", "volumes"});
   if (!volumes.is_array()) return pod;
   for (const Json& volume : volumes) {
-    if (const std::string claim = text_at(volume, {"persistentVolumeClaim", "claimName"}); !claim.empty()) {
+    if (const std::string claim = text_at(volume, {"persistentVolumeClaim", "claimName"});
+        !claim.empty()) {
       pod.claims.push_back(
-          {.claim = claim, .read_only = value_at(volume, {"persistentVolumeClaim", "readOnly"}) == Json(true)});
+          {.claim = claim,
+           .read_only = value_at(volume, {"persistentVolumeClaim", "readOnly"}) == Json(true)});
     } else if (value_at(volume, {"ephemeral"}).is_object()) {
       // A generic ephemeral volume's claim is named after the pod and the volume.
-      pod.claims.push_back({.claim = pod.metadata.name + "-" + text_at(volume, "name"), .read_only = false});
+      pod.claims.push_back(
+          {.claim = pod.metadata.name + "-" + text_at(volume, "name"), .read_only = false});
     }
   }
   return pod;

@@ -23,7 +23,8 @@ struct Pod {
 
   bool references(const std::string& name_space, const std::string& claim) const;
   bool is_finished() const { return phase == "Succeeded" || phase == "Failed"; }
-  // Kubernetes' rule for in-use protection: scheduled and referring to it, finished or not. Source: KUBERNETES.md 4.1.
+  // Kubernetes' rule for in-use protection: scheduled and referring to it, finished or not. Source:
+  // KUBERNETES.md 4.1.
   bool protects(const std::string& name_space, const std::string& claim) const {
     return !node.empty() && references(name_space, claim);
   }

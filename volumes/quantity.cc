@@ -17,10 +17,14 @@ constexpr int kNanoDigits = 9;
 // Larger exponents only cost memory; nothing has 10^1000 bytes (ours).
 constexpr int kMaxExponent = 999;
 
-constexpr std::array<std::string_view, 10> kDecimalSuffixes = {"n", "u", "m", "", "k", "M", "G", "T", "P", "E"};
-constexpr std::array<std::string_view, 7> kBinarySuffixes = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+constexpr std::array<std::string_view, 10> kDecimalSuffixes = {"n", "u", "m", "",  "k",
+                                                               "M", "G", "T", "P", "E"};
+constexpr std::array<std::string_view, 7> kBinarySuffixes = {"",   "Ki", "Mi", "Gi",
+                                                             "Ti", "Pi", "Ei"};
 
-void strip_leading_zeros(std::string& digits) { digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size())); }
+void strip_leading_zeros(std::string& digits) {
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+}
 
 void multiply(std::string& digits, unsigned factor) {
   unsigned carry = 0;
@@ -85,7 +89,8 @@ tl::expected<Parts, std::string> split(std::string_view text) {
   std::string_view rest = text.substr(end_of(text, "eEinumkKMGTP"));
   if (rest.starts_with('-') || rest.starts_with('+')) rest.remove_prefix(1);
   if (end_of(rest, kDigits) != rest.size()) return tl::unexpected(std::string(kWrongFormat));
-  if (parts.whole.empty() && parts.fraction.empty()) return tl::unexpected(std::string(kWrongNumber));
+  if (parts.whole.empty() && parts.fraction.empty())
+    return tl::unexpected(std::string(kWrongNumber));
   return parts;
 }
 
@@ -95,7 +100,9 @@ std::optional<int> exponent_of(std::string_view suffix) {
   if (suffix[0] == '+') suffix.remove_prefix(1);
   int exponent = 0;
   const auto [end, error] = std::from_chars(suffix.data(), suffix.data() + suffix.size(), exponent);
-  if (error != std::errc() || end != suffix.data() + suffix.size() || std::abs(exponent) > kMaxExponent) return std::nullopt;
+  if (error != std::errc() || end != suffix.data() + suffix.size() ||
+      std::abs(exponent) > kMaxExponent)
+    return std::nullopt;
   return exponent;
 }
 
@@ -112,11 +119,13 @@ tl::expected<Quantity, std::string> Quantity::parse(std::string_view text) {
   quantity.nanos_ = std::string(parts.whole) + std::string(parts.fraction);
   int shift = kNanoDigits - static_cast<int>(parts.fraction.size());
 
-  const auto binary = std::ranges::find(kBinarySuffixes.begin() + 1, kBinarySuffixes.end(), parts.suffix);
+  const auto binary =
+      std::ranges::find(kBinarySuffixes.begin() + 1, kBinarySuffixes.end(), parts.suffix);
   const auto decimal = std::ranges::find(kDecimalSuffixes, parts.suffix);
   if (binary != kBinarySuffixes.end()) {
     quantity.format_ = Format::BinarySi;
-    for (auto power = kBinarySuffixes.begin(); power != binary; ++power) multiply(quantity.nanos_, 1024);
+    for (auto power = kBinarySuffixes.begin(); power != binary; ++power)
+      multiply(quantity.nanos_, 1024);
   } else if (decimal != kDecimalSuffixes.end()) {
     shift += 3 * static_cast<int>(decimal - kDecimalSuffixes.begin()) - kNanoDigits;
   } else if (const auto exponent = exponent_of(parts.suffix)) {
@@ -129,19 +138,25 @@ tl::expected<Quantity, std::string> Quantity::parse(std::string_view text) {
   quantity.negative_ = negative && !quantity.nanos_.empty();
 
   if (quantity.format_ == Format::BinarySi) {
-    const std::string largest = std::to_string(std::numeric_limits<std::int64_t>::max()) + std::string(kNanoDigits, '0');
+    const std::string largest =
+        std::to_string(std::numeric_limits<std::int64_t>::max()) + std::string(kNanoDigits, '0');
     if (compare_digits(quantity.nanos_, largest) > 0) quantity.nanos_ = largest;
-    if (quantity.nanos_.size() <= kNanoDigits && !quantity.nanos_.empty()) quantity.format_ = Format::DecimalSi;
+    if (quantity.nanos_.size() <= kNanoDigits && !quantity.nanos_.empty())
+      quantity.format_ = Format::DecimalSi;
   }
 
-  // Kubernetes echoes what already has the canonical digits and suffix, oddities (`+1Gi`, `01Gi`, `1.`, `1E3`) included.
+  // Kubernetes echoes what already has the canonical digits and suffix, oddities (`+1Gi`, `01Gi`,
+  // `1.`, `1E3`) included.
   if (parts.fraction.empty() && !quantity.is_zero()) {
-    std::string normal = (negative ? "-" : "") + std::string(parts.whole.substr(std::min(parts.whole.find_first_not_of('0'), parts.whole.size())));
+    std::string normal =
+        (negative ? "-" : "") + std::string(parts.whole.substr(std::min(
+                                    parts.whole.find_first_not_of('0'), parts.whole.size())));
     normal += parts.suffix;
     const std::string canonical = quantity.canonical();
     const auto same = [](char a, char b) { return a == b || (a == 'E' && b == 'e'); };
     const bool is_exponent = quantity.format_ == Format::DecimalExponent;
-    if (is_exponent ? std::ranges::equal(normal, canonical, same) : normal == canonical) quantity.verbatim_ = text;
+    if (is_exponent ? std::ranges::equal(normal, canonical, same) : normal == canonical)
+      quantity.verbatim_ = text;
   }
   return quantity;
 }
@@ -172,8 +187,9 @@ Quantity Quantity::of_bytes(std::int64_t bytes) {
 }
 
 bool Quantity::is_whole() const {
-  return is_zero() || (nanos_.size() > kNanoDigits &&
-                       nanos_.find_first_not_of('0', nanos_.size() - kNanoDigits) == std::string::npos);
+  return is_zero() ||
+         (nanos_.size() > kNanoDigits &&
+          nanos_.find_first_not_of('0', nanos_.size() - kNanoDigits) == std::string::npos);
 }
 
 std::int64_t Quantity::bytes() const {
@@ -211,13 +227,15 @@ std::string Quantity::canonical() const {
     exponent += 3;
   }
   if (format_ != Format::DecimalExponent) {
-    return sign + mantissa + std::string(kDecimalSuffixes[static_cast<std::size_t>((exponent + kNanoDigits) / 3)]);
+    return sign + mantissa +
+           std::string(kDecimalSuffixes[static_cast<std::size_t>((exponent + kNanoDigits) / 3)]);
   }
   return sign + mantissa + (exponent == 0 ? "" : "e" + std::to_string(exponent));
 }
 
 std::strong_ordering operator<=>(const Quantity& left, const Quantity& right) {
-  if (left.negative_ != right.negative_) return left.negative_ ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (left.negative_ != right.negative_)
+    return left.negative_ ? std::strong_ordering::less : std::strong_ordering::greater;
   const auto order = compare_digits(left.nanos_, right.nanos_);
   return left.negative_ ? 0 <=> order : order;
 }

@@ -18,16 +18,18 @@ class Quantity {
  public:
   Quantity() = default;  // zero
 
-  // `1Gi`, `1.5G`, `100m`, `1e3`. Finer values than 1e-9 round away from zero; binary ones end at 2^63-1.
-  // The error is one of Kubernetes' three sentences.
+  // `1Gi`, `1.5G`, `100m`, `1e3`. Finer values than 1e-9 round away from zero; binary ones end at
+  // 2^63-1. The error is one of Kubernetes' three sentences.
   static tl::expected<Quantity, std::string> parse(std::string_view text);
 
-  // From a manifest's value: a string with blanks around it allowed, or a number. Nothing when it is no quantity.
+  // From a manifest's value: a string with blanks around it allowed, or a number. Nothing when it
+  // is no quantity.
   static std::optional<Quantity> from(const Json& value);
 
   static Quantity of_bytes(std::int64_t bytes);
 
-  // As Kubernetes prints it: an integer with the largest suffix that loses nothing, in the family it was written in.
+  // As Kubernetes prints it: an integer with the largest suffix that loses nothing, in the family
+  // it was written in.
   std::string text() const;
 
   // Whole bytes, rounded up, at most 2^63-1.
@@ -38,7 +40,9 @@ class Quantity {
   bool is_whole() const;
 
   friend std::strong_ordering operator<=>(const Quantity& left, const Quantity& right);
-  friend bool operator==(const Quantity& left, const Quantity& right) { return (left <=> right) == 0; }
+  friend bool operator==(const Quantity& left, const Quantity& right) {
+    return (left <=> right) == 0;
+  }
 
  private:
   enum class Format { DecimalSi, DecimalExponent, BinarySi };

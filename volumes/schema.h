@@ -5,8 +5,9 @@
 
 namespace claimfs::volumes {
 
-// Complains about fields that the kind does not have (`unknown field "spec.foo"`) and about values of the wrong type, as
-// Kubernetes' strict decoding does. Validation may rely on types where this found nothing.
+// Complains about fields that the kind does not have (`unknown field "spec.foo"`) and about values
+// of the wrong type, as Kubernetes' strict decoding does. Validation may rely on types where this
+// found nothing.
 void check_schema(const Object& object, FieldErrors& errors);
 
 }  // namespace claimfs::volumes

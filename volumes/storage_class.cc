@@ -6,17 +6,19 @@
 namespace claimfs::volumes {
 
 StorageClass StorageClass::from(const Object& object) {
-  return {.metadata = Metadata::from(object.document),
-          .provisioner = text_at(object.document, "provisioner"),
-          .waits_for_consumer = text_at(object.document, "volumeBindingMode") == "WaitForFirstConsumer",
-          .allows_expansion = value_at(object.document, {"allowVolumeExpansion"}) == Json(true)};
+  return {
+      .metadata = Metadata::from(object.document),
+      .provisioner = text_at(object.document, "provisioner"),
+      .waits_for_consumer = text_at(object.document, "volumeBindingMode") == "WaitForFirstConsumer",
+      .allows_expansion = value_at(object.document, {"allowVolumeExpansion"}) == Json(true)};
 }
 
 bool StorageClass::is_default() const {
-  return std::ranges::any_of(std::array{kIsDefaultClass, kBetaIsDefaultClass}, [this](std::string_view key) {
-    const auto found = metadata.annotations.find(key);
-    return found != metadata.annotations.end() && found->second == "true";
-  });
+  return std::ranges::any_of(
+      std::array{kIsDefaultClass, kBetaIsDefaultClass}, [this](std::string_view key) {
+        const auto found = metadata.annotations.find(key);
+        return found != metadata.annotations.end() && found->second == "true";
+      });
 }
 
 const StorageClass* default_class(std::span<const StorageClass> classes) {
@@ -24,7 +26,8 @@ const StorageClass* default_class(std::span<const StorageClass> classes) {
   for (const StorageClass& candidate : classes) {
     if (!candidate.is_default()) continue;
     if (!best || candidate.metadata.created > best->metadata.created ||
-        (candidate.metadata.created == best->metadata.created && candidate.metadata.name < best->metadata.name)) {
+        (candidate.metadata.created == best->metadata.created &&
+         candidate.metadata.name < best->metadata.name)) {
       best = &candidate;
     }
   }
@@ -32,7 +35,8 @@ const StorageClass* default_class(std::span<const StorageClass> classes) {
 }
 
 const StorageClass* find_class(std::span<const StorageClass> classes, std::string_view name) {
-  const auto found = std::ranges::find_if(classes, [&](const StorageClass& each) { return each.metadata.name == name; });
+  const auto found = std::ranges::find_if(
+      classes, [&](const StorageClass& each) { return each.metadata.name == name; });
   return found == classes.end() ? nullptr : &*found;
 }
 

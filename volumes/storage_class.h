@@ -20,8 +20,8 @@ struct StorageClass {
   bool is_default() const;
 };
 
-// The class that a claim without one gets: the newest of those marked as default, at equal age the lexically first.
-// Null when none is. Source: KUBERNETES.md 1.6.
+// The class that a claim without one gets: the newest of those marked as default, at equal age the
+// lexically first. Null when none is. Source: KUBERNETES.md 1.6.
 const StorageClass* default_class(std::span<const StorageClass> classes);
 
 const StorageClass* find_class(std::span<const StorageClass> classes, std::string_view name);

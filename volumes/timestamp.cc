@@ -30,9 +30,11 @@ std::optional<std::int64_t> timestamp_seconds(std::string_view text) {
 
 std::string age_text(std::int64_t seconds) {
   constexpr std::int64_t kMinute = 60, kHour = 60 * kMinute, kDay = 24 * kHour, kYear = 365 * kDay;
-  const auto two = [seconds](std::int64_t large, const char* large_unit, std::int64_t small, const char* small_unit) {
+  const auto two = [seconds](std::int64_t large, const char* large_unit, std::int64_t small,
+                             const char* small_unit) {
     std::string text = std::to_string(seconds / large) + large_unit;
-    if (const std::int64_t rest = seconds % large / small) text += std::to_string(rest) + small_unit;
+    if (const std::int64_t rest = seconds % large / small)
+      text += std::to_string(rest) + small_unit;
     return text;
   };
   if (seconds < -1) return "<invalid>";

@@ -11,7 +11,8 @@ namespace claimfs::volumes {
 std::string timestamp_text(std::int64_t seconds);
 std::optional<std::int64_t> timestamp_seconds(std::string_view text);
 
-// How long, as kubectl prints ages: `21s`, `2m30s`, `3h5m`, `2d4h`, `5y`. Source: KUBERNETES.md 8.1.
+// How long, as kubectl prints ages: `21s`, `2m30s`, `3h5m`, `2d4h`, `5y`. Source:
+// KUBERNETES.md 8.1.
 std::string age_text(std::int64_t seconds);
 
 }  // namespace claimfs::volumes

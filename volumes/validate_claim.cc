@@ -10,7 +10,8 @@ void validate_request(const Json& spec, FieldErrors& errors) {
   const std::string field = "spec.resources[storage]";
   const Json& request = value_at(spec, {"resources", "requests", "storage"});
   if (request.is_null()) return errors.required(field);
-  const auto parsed = Quantity::parse(request.is_string() ? request.get<std::string>() : request.dump());
+  const auto parsed =
+      Quantity::parse(request.is_string() ? request.get<std::string>() : request.dump());
   if (!parsed) return errors.invalid("spec.resources.requests[storage]", request, parsed.error());
   if (*parsed <= Quantity()) errors.invalid(field, parsed->text(), "must be greater than zero");
 }
@@ -23,7 +24,8 @@ void validate_data_source(const Json& spec, const char* key, FieldErrors& errors
   const std::string kind = text_at(source, "kind");
   if (kind.empty()) errors.required(field + ".kind");
   if (text_at(source, "apiGroup").empty() && !kind.empty() && kind != "PersistentVolumeClaim") {
-    errors.invalid(field, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
+    errors.invalid(field, kind,
+                   "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
   }
 }
 
@@ -33,7 +35,8 @@ Json without(Json spec, std::initializer_list<const char*> keys) {
 }
 
 Quantity request_of(const Json& document) {
-  return Quantity::from(value_at(document, {"spec", "resources", "requests", "storage"})).value_or(Quantity());
+  return Quantity::from(value_at(document, {"spec", "resources", "requests", "storage"}))
+      .value_or(Quantity());
 }
 
 }  // namespace
@@ -43,10 +46,13 @@ void validate_claim(const Json& document, FieldErrors& errors) {
   validate_access_modes(spec, "at least 1 access mode is required", errors);
   if (const Json& selector = value_at(spec, {"selector"}); selector.is_object()) {
     for (const auto& [key, value] : string_map(value_at(selector, {"matchLabels"}))) {
-      if (const auto problem = label_key_problem(key)) errors.invalid("spec.selector.matchLabels", key, *problem);
-      if (const auto problem = label_value_problem(value)) errors.invalid("spec.selector.matchLabels", value, *problem);
+      if (const auto problem = label_key_problem(key))
+        errors.invalid("spec.selector.matchLabels", key, *problem);
+      if (const auto problem = label_value_problem(value))
+        errors.invalid("spec.selector.matchLabels", value, *problem);
     }
-    validate_requirements(value_at(selector, {"matchExpressions"}), "spec.selector.matchExpressions", false, errors);
+    validate_requirements(value_at(selector, {"matchExpressions"}),
+                          "spec.selector.matchExpressions", false, errors);
   }
   validate_request(spec, errors);
   validate_class_name(spec, errors);
@@ -72,19 +78,24 @@ void validate_claim_update(const Json& before, const Json& after, FieldErrors& e
   if (text_at(before, {"status", "phase"}) == "Bound") {
     allowed_was = without(std::move(allowed_was), {"volumeAttributesClassName"});
     allowed_is = without(std::move(allowed_is), {"volumeAttributesClassName"});
-    if (is.contains("resources") && value_at(is, {"resources", "requests", "storage"}).is_string()) {
-      allowed_is["resources"]["requests"]["storage"] = value_at(was, {"resources", "requests", "storage"});
+    if (is.contains("resources") &&
+        value_at(is, {"resources", "requests", "storage"}).is_string()) {
+      allowed_is["resources"]["requests"]["storage"] =
+          value_at(was, {"resources", "requests", "storage"});
     }
   }
   if (allowed_was != allowed_is) {
     errors.forbidden("spec",
-                     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
-                     "claims\n  was " + was.dump() + "\n  is  " + is.dump());
+                     "spec is immutable after creation except resources.requests and "
+                     "volumeAttributesClassName for bound "
+                     "claims\n  was " +
+                         was.dump() + "\n  is  " + is.dump());
   }
   if (request_of(after) < request_of(before)) {
     const auto capacity = Quantity::from(value_at(before, {"status", "capacity", "storage"}));
     if (!capacity || request_of(after) <= *capacity) {
-      errors.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity");
+      errors.forbidden("spec.resources.requests.storage",
+                       "field can not be less than status.capacity");
     }
   }
   const Json& old_class = value_at(before, {"metadata", "annotations", kBetaStorageClass});

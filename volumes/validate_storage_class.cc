@@ -14,7 +14,8 @@ constexpr std::size_t kMaxParameterBytes = 256 * 1024;
 
 void validate_storage_class(const Json& document, FieldErrors& errors) {
   std::string provisioner = text_at(document, "provisioner");
-  std::ranges::transform(provisioner, provisioner.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::ranges::transform(provisioner, provisioner.begin(),
+                         [](unsigned char c) { return std::tolower(c); });
   if (provisioner.empty()) {
     errors.required("provisioner");
   } else if (const auto problem = label_key_problem(provisioner)) {
@@ -28,10 +29,12 @@ void validate_storage_class(const Json& document, FieldErrors& errors) {
     bytes += key.size() + value.size();
   }
   if (parameters.size() > kMaxParameters) {
-    errors.too_long("parameters", "may not have more than " + std::to_string(kMaxParameters) + " entries");
+    errors.too_long("parameters",
+                    "may not have more than " + std::to_string(kMaxParameters) + " entries");
   }
   if (bytes > kMaxParameterBytes) {
-    errors.too_long("parameters", "may not be more than " + std::to_string(kMaxParameterBytes) + " bytes");
+    errors.too_long("parameters",
+                    "may not be more than " + std::to_string(kMaxParameterBytes) + " bytes");
   }
 
   const Json& policy = value_at(document, {"reclaimPolicy"});
@@ -44,8 +47,8 @@ void validate_storage_class(const Json& document, FieldErrors& errors) {
   }
   const Json& topologies = value_at(document, {"allowedTopologies"});
   for (std::size_t i = 0; topologies.is_array() && i < topologies.size(); ++i) {
-    if (std::find(topologies.begin(), topologies.begin() + static_cast<std::ptrdiff_t>(i), topologies[i]) !=
-        topologies.begin() + static_cast<std::ptrdiff_t>(i)) {
+    if (std::find(topologies.begin(), topologies.begin() + static_cast<std::ptrdiff_t>(i),
+                  topologies[i]) != topologies.begin() + static_cast<std::ptrdiff_t>(i)) {
       errors.duplicate("allowedTopologies[" + std::to_string(i) + "].matchLabelExpressions", "");
     }
   }

@@ -20,12 +20,14 @@ void validate_capacity(const Json& spec, FieldErrors& errors) {
   if (!present) return;
   for (const auto& [key, value] : capacity.items()) {
     const std::string field = "spec.capacity[" + key + "]";
-    const auto parsed = Quantity::parse(value.is_string() ? value.get<std::string>() : value.dump());
+    const auto parsed =
+        Quantity::parse(value.is_string() ? value.get<std::string>() : value.dump());
     if (!parsed) {
       errors.invalid(field, value, parsed.error());
       continue;
     }
-    if (parsed->is_negative()) errors.invalid(field, parsed->bytes(), "must be a valid resource quantity");
+    if (parsed->is_negative())
+      errors.invalid(field, parsed->bytes(), "must be a valid resource quantity");
     if (*parsed <= Quantity()) errors.invalid(field, parsed->text(), "must be greater than zero");
   }
 }
@@ -57,8 +59,10 @@ void validate_host_path(const Json& source, FieldErrors& errors) {
   if (text_at(source, "path").empty()) return;
   const std::string type = text_at(source, "type");
   static const std::initializer_list<std::string_view> kTypes = {
-      "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"};
-  if (std::ranges::find(kTypes, type) == kTypes.end()) errors.unsupported("spec.hostPath.type", type, kTypes);
+      "",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
+      "File", "FileOrCreate", "Socket"};
+  if (std::ranges::find(kTypes, type) == kTypes.end())
+    errors.unsupported("spec.hostPath.type", type, kTypes);
 }
 
 void validate_nfs(const Json& source, FieldErrors& errors) {
@@ -96,7 +100,8 @@ void validate_source(const Json& spec, FieldErrors& errors) {
 void validate_node_affinity(const Json& spec, FieldErrors& errors) {
   const Json& affinity = value_at(spec, {"nodeAffinity"});
   if (!affinity.is_object()) {
-    if (value_at(spec, {"local"}).is_object()) errors.required("spec.nodeAffinity", "Local volume requires node affinity");
+    if (value_at(spec, {"local"}).is_object())
+      errors.required("spec.nodeAffinity", "Local volume requires node affinity");
     return;
   }
   const Json& required = value_at(affinity, {"required"});
@@ -105,10 +110,12 @@ void validate_node_affinity(const Json& spec, FieldErrors& errors) {
   }
   const std::string path = "spec.nodeAffinity.required.nodeSelectorTerms";
   const Json& terms = value_at(required, {"nodeSelectorTerms"});
-  if (!terms.is_array() || terms.empty()) return errors.required(path, "must have at least one node selector term");
+  if (!terms.is_array() || terms.empty())
+    return errors.required(path, "must have at least one node selector term");
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const std::string term = path + "[" + std::to_string(i) + "]";
-    validate_requirements(value_at(terms[i], {"matchExpressions"}), term + ".matchExpressions", true, errors);
+    validate_requirements(value_at(terms[i], {"matchExpressions"}), term + ".matchExpressions",
+                          true, errors);
     validate_requirements(value_at(terms[i], {"matchFields"}), term + ".matchFields", true, errors);
   }
 }
@@ -130,23 +137,28 @@ void validate_volume(const Json& document, FieldErrors& errors) {
   validate_capacity(spec, errors);
   const Json& policy = value_at(spec, {"persistentVolumeReclaimPolicy"});
   if (policy.is_string() && policy != "Delete" && policy != "Recycle" && policy != "Retain") {
-    errors.unsupported("spec.persistentVolumeReclaimPolicy", policy, {"Delete", "Recycle", "Retain"});
+    errors.unsupported("spec.persistentVolumeReclaimPolicy", policy,
+                       {"Delete", "Recycle", "Retain"});
   }
   validate_node_affinity(spec, errors);
   validate_source(spec, errors);
   if (policy == "Recycle" && is_root(text_at(spec, {"hostPath", "path"}))) {
-    errors.forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'");
+    errors.forbidden("spec.persistentVolumeReclaimPolicy",
+                     "may not be 'recycle' for a hostPath mount of '/'");
   }
   validate_class_name(spec, errors);
   validate_volume_mode(spec, errors);
   if (const Json& name = value_at(spec, {"volumeAttributesClassName"}); name.is_string()) {
-    if (name == "") errors.required("spec.volumeAttributesClassName", "an empty string is disallowed");
+    if (name == "")
+      errors.required("spec.volumeAttributesClassName", "an empty string is disallowed");
     if (!value_at(spec, {"csi"}).is_object()) {
       errors.required("spec.csi", "has to be specified when using volumeAttributesClassName");
     }
   }
-  const bool is_directory_of_host = value_at(spec, {"hostPath"}).is_object() || value_at(spec, {"local"}).is_object();
-  if (is_directory_of_host && value_at(document, {"metadata", "annotations", kBetaMountOptions}).is_string()) {
+  const bool is_directory_of_host =
+      value_at(spec, {"hostPath"}).is_object() || value_at(spec, {"local"}).is_object();
+  if (is_directory_of_host &&
+      value_at(document, {"metadata", "annotations", kBetaMountOptions}).is_string()) {
     errors.forbidden("metadata.annotations." + std::string(kBetaMountOptions),
                      "may not specify mount options for this volume type");
   }
@@ -155,15 +167,18 @@ void validate_volume(const Json& document, FieldErrors& errors) {
 void validate_volume_update(const Json& before, const Json& after, FieldErrors& errors) {
   const Json was = source_of(before), is = source_of(after);
   if (was != is) {
-    errors.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation\n  was " +
-                                                        was.dump() + "\n  is  " + is.dump());
+    errors.forbidden("spec.persistentvolumesource",
+                     "spec.persistentvolumesource is immutable after creation\n  was " +
+                         was.dump() + "\n  is  " + is.dump());
   }
   const Json& mode = value_at(after, {"spec", "volumeMode"});
-  if (mode != value_at(before, {"spec", "volumeMode"})) errors.invalid("volumeMode", mode, "field is immutable");
+  if (mode != value_at(before, {"spec", "volumeMode"}))
+    errors.invalid("volumeMode", mode, "field is immutable");
   const Json& affinity = value_at(before, {"spec", "nodeAffinity"});
   const Json& changed = value_at(after, {"spec", "nodeAffinity"});
   if (!affinity.is_null() && affinity != changed) {
-    errors.invalid("nodeAffinity", changed, "field is immutable, except for updating from beta label to GA");
+    errors.invalid("nodeAffinity", changed,
+                   "field is immutable, except for updating from beta label to GA");
   }
 }
 

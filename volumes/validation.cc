@@ -29,16 +29,20 @@ void validate_metadata(const Object& object, FieldErrors& errors) {
     }
   }
   for (const auto& [key, value] : string_map(value_at(metadata, {"labels"}))) {
-    if (const auto problem = label_key_problem(key)) errors.invalid("metadata.labels", key, *problem);
-    if (const auto problem = label_value_problem(value)) errors.invalid("metadata.labels", value, *problem);
+    if (const auto problem = label_key_problem(key))
+      errors.invalid("metadata.labels", key, *problem);
+    if (const auto problem = label_value_problem(value))
+      errors.invalid("metadata.labels", value, *problem);
   }
   std::size_t annotation_bytes = 0;
   for (const auto& [key, value] : string_map(value_at(metadata, {"annotations"}))) {
-    if (const auto problem = label_key_problem(key)) errors.invalid("metadata.annotations", key, *problem);
+    if (const auto problem = label_key_problem(key))
+      errors.invalid("metadata.annotations", key, *problem);
     annotation_bytes += key.size() + value.size();
   }
   if (annotation_bytes > kMaxAnnotationBytes) {
-    errors.too_long("metadata.annotations", "may not be more than " + std::to_string(kMaxAnnotationBytes) + " bytes");
+    errors.too_long("metadata.annotations",
+                    "may not be more than " + std::to_string(kMaxAnnotationBytes) + " bytes");
   }
 }
 
@@ -57,7 +61,8 @@ void validate_pod(const Json& document, FieldErrors& errors) {
 void validate_metadata_update(const Object& before, const Object& after, FieldErrors& errors) {
   const Metadata old_metadata = Metadata::from(before.document);
   const Metadata new_metadata = Metadata::from(after.document);
-  const auto immutable = [&errors](const char* field, const std::string& was, const std::string& is) {
+  const auto immutable = [&errors](const char* field, const std::string& was,
+                                   const std::string& is) {
     if (was != is) errors.invalid(field, is, "field is immutable");
   };
   immutable("metadata.uid", old_metadata.uid, new_metadata.uid);
@@ -69,15 +74,19 @@ void validate_metadata_update(const Object& before, const Object& after, FieldEr
     if (!old_metadata.has_finalizer(finalizer)) added.push_back(finalizer);
   }
   if (added.empty()) return;
-  errors.forbidden("metadata.finalizers",
-                   "no new finalizers can be added if the object is being deleted, found new finalizers " + added.dump());
+  errors.forbidden(
+      "metadata.finalizers",
+      "no new finalizers can be added if the object is being deleted, found new finalizers " +
+          added.dump());
 }
 
 }  // namespace
 
-void validate_access_modes(const Json& spec, std::string_view detail_when_missing, FieldErrors& errors) {
+void validate_access_modes(const Json& spec, std::string_view detail_when_missing,
+                           FieldErrors& errors) {
   const Json& modes = value_at(spec, {"accessModes"});
-  if (!modes.is_array() || modes.empty()) return errors.required("spec.accessModes", detail_when_missing);
+  if (!modes.is_array() || modes.empty())
+    return errors.required("spec.accessModes", detail_when_missing);
   for (const Json& mode : modes) {
     if (!access_mode_from(mode.get_ref<const std::string&>())) {
       errors.unsupported("spec.accessModes", mode,
@@ -100,10 +109,12 @@ void validate_volume_mode(const Json& spec, FieldErrors& errors) {
 void validate_class_name(const Json& spec, FieldErrors& errors) {
   const std::string name = text_at(spec, "storageClassName");
   if (name.empty()) return;
-  if (const auto problem = dns_subdomain_problem(name)) errors.invalid("spec.storageClassName", name, *problem);
+  if (const auto problem = dns_subdomain_problem(name))
+    errors.invalid("spec.storageClassName", name, *problem);
 }
 
-void validate_requirements(const Json& expressions, const std::string& path, bool is_for_nodes, FieldErrors& errors) {
+void validate_requirements(const Json& expressions, const std::string& path, bool is_for_nodes,
+                           FieldErrors& errors) {
   if (!expressions.is_array()) return;
   for (std::size_t i = 0; i < expressions.size(); ++i) {
     const Json& expression = expressions[i];
@@ -117,11 +128,13 @@ void validate_requirements(const Json& expressions, const std::string& path, boo
       }
     } else if (op == "Exists" || op == "DoesNotExist") {
       if (has_values) {
-        errors.forbidden(where + ".values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+        errors.forbidden(where + ".values",
+                         "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
       }
     } else if (is_for_nodes && (op == "Gt" || op == "Lt")) {
       if (!values.is_array() || values.size() != 1) {
-        errors.required(where + ".values", "must be specified single value when `operator` is 'Lt' or 'Gt'");
+        errors.required(where + ".values",
+                        "must be specified single value when `operator` is 'Lt' or 'Gt'");
       }
     } else {
       errors.invalid(where + ".operator", op, "not a valid selector operator");
@@ -144,12 +157,21 @@ std::vector<FieldError> validate_new(const Object& object) {
   if (!errors.empty()) return errors.take();
   validate_metadata(object, errors);
   switch (object.kind) {
-    case Kind::PersistentVolume: validate_volume(object.document, errors); break;
-    case Kind::PersistentVolumeClaim: validate_claim(object.document, errors); break;
-    case Kind::StorageClass: validate_storage_class(object.document, errors); break;
-    case Kind::Pod: validate_pod(object.document, errors); break;
+    case Kind::PersistentVolume:
+      validate_volume(object.document, errors);
+      break;
+    case Kind::PersistentVolumeClaim:
+      validate_claim(object.document, errors);
+      break;
+    case Kind::StorageClass:
+      validate_storage_class(object.document, errors);
+      break;
+    case Kind::Pod:
+      validate_pod(object.document, errors);
+      break;
     case Kind::Event:
-    case Kind::Attachment: break;
+    case Kind::Attachment:
+      break;
   }
   return errors.take();
 }
@@ -160,27 +182,38 @@ std::vector<FieldError> validate_update(const Object& before, const Object& afte
   if (!errors.empty()) return errors.take();
   validate_metadata_update(before, after, errors);
   switch (after.kind) {
-    case Kind::PersistentVolume: validate_volume_update(before.document, after.document, errors); break;
-    case Kind::PersistentVolumeClaim: validate_claim_update(before.document, after.document, errors); break;
-    case Kind::StorageClass: validate_storage_class_update(before.document, after.document, errors); break;
+    case Kind::PersistentVolume:
+      validate_volume_update(before.document, after.document, errors);
+      break;
+    case Kind::PersistentVolumeClaim:
+      validate_claim_update(before.document, after.document, errors);
+      break;
+    case Kind::StorageClass:
+      validate_storage_class_update(before.document, after.document, errors);
+      break;
     case Kind::Pod:
     case Kind::Event:
-    case Kind::Attachment: break;
+    case Kind::Attachment:
+      break;
   }
   return errors.take();
 }
 
-std::string growth_refusal(const Object& before, const Object& after, std::span<const StorageClass> classes) {
+std::string growth_refusal(const Object& before, const Object& after,
+                           std::span<const StorageClass> classes) {
   if (after.kind != Kind::PersistentVolumeClaim) return {};
   const auto request = [](const Object& object) {
-    return Quantity::from(value_at(object.document, {"spec", "resources", "requests", "storage"})).value_or(Quantity());
+    return Quantity::from(value_at(object.document, {"spec", "resources", "requests", "storage"}))
+        .value_or(Quantity());
   };
   if (request(after) <= request(before)) return {};
-  if (text_at(before.document, {"status", "phase"}) != "Bound") return "Only bound persistent volume claims can be expanded";
+  if (text_at(before.document, {"status", "phase"}) != "Bound")
+    return "Only bound persistent volume claims can be expanded";
   const std::string name = text_at(before.document, {"spec", "storageClassName"});
   const StorageClass* storage_class = name.empty() ? nullptr : find_class(classes, name);
   if (storage_class && storage_class->allows_expansion) return {};
-  return "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+  return "only dynamically provisioned pvc can be resized and the storageclass that provisions the "
+         "pvc must support resize";
 }
 
 }  // namespace claimfs::volumes

@@ -48,8 +48,8 @@ ReclaimPolicy reclaim_policy_from(const std::string& word) {
 }
 
 VolumePhase phase_from(const std::string& word) {
-  for (VolumePhase phase : {VolumePhase::Pending, VolumePhase::Available, VolumePhase::Bound, VolumePhase::Released,
-                            VolumePhase::Failed}) {
+  for (VolumePhase phase : {VolumePhase::Pending, VolumePhase::Available, VolumePhase::Bound,
+                            VolumePhase::Released, VolumePhase::Failed}) {
     if (word == to_string(phase)) return phase;
   }
   return VolumePhase::None;
@@ -72,7 +72,8 @@ Volume Volume::from(const Object& object) {
   volume.mode = text_at(spec, "volumeMode") == "Block" ? VolumeMode::Block : VolumeMode::Filesystem;
   volume.reclaim_policy = reclaim_policy_from(text_at(spec, "persistentVolumeReclaimPolicy"));
   const auto beta = volume.metadata.annotations.find(kBetaStorageClass);
-  volume.storage_class = beta != volume.metadata.annotations.end() ? beta->second : text_at(spec, "storageClassName");
+  volume.storage_class =
+      beta != volume.metadata.annotations.end() ? beta->second : text_at(spec, "storageClassName");
   volume.attributes_class = text_at(spec, "volumeAttributesClassName");
   volume.mount_options = mount_options_from(volume.metadata, spec);
   if (const Json& required = value_at(spec, {"nodeAffinity", "required"}); required.is_object()) {
@@ -126,23 +127,34 @@ Json Volume::written_into(Json document) const {
 
 std::string_view to_string(VolumePhase phase) {
   switch (phase) {
-    case VolumePhase::Pending: return "Pending";
-    case VolumePhase::Available: return "Available";
-    case VolumePhase::Bound: return "Bound";
-    case VolumePhase::Released: return "Released";
-    case VolumePhase::Failed: return "Failed";
-    case VolumePhase::None: break;
+    case VolumePhase::Pending:
+      return "Pending";
+    case VolumePhase::Available:
+      return "Available";
+    case VolumePhase::Bound:
+      return "Bound";
+    case VolumePhase::Released:
+      return "Released";
+    case VolumePhase::Failed:
+      return "Failed";
+    case VolumePhase::None:
+      break;
   }
   return "";
 }
 
-std::string_view to_string(VolumeMode mode) { return mode == VolumeMode::Block ? "Block" : "Filesystem"; }
+std::string_view to_string(VolumeMode mode) {
+  return mode == VolumeMode::Block ? "Block" : "Filesystem";
+}
 
 std::string_view to_string(ReclaimPolicy policy) {
   switch (policy) {
-    case ReclaimPolicy::Retain: return "Retain";
-    case ReclaimPolicy::Recycle: return "Recycle";
-    case ReclaimPolicy::Delete: return "Delete";
+    case ReclaimPolicy::Retain:
+      return "Retain";
+    case ReclaimPolicy::Recycle:
+      return "Recycle";
+    case ReclaimPolicy::Delete:
+      return "Delete";
   }
   return "";
 }

@@ -42,12 +42,32 @@ struct CsiSource {
 struct OtherSource {
   std::string field;  // its key in spec
 };
-// In the order in which Kubernetes looks at sources (hostPath, nfs, local and csi stand among them).
-inline constexpr std::array<std::string_view, 22> kVolumeSources = {
-    "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs",
-    "iscsi", "cinder", "fc", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk",
-    "scaleIO", "local", "storageos", "csi", "flexVolume"};
-using VolumeSource = std::variant<std::monostate, HostPathSource, LocalSource, NfsSource, CsiSource, OtherSource>;
+// In the order in which Kubernetes looks at sources (hostPath, nfs, local and csi stand among
+// them).
+inline constexpr std::array<std::string_view, 22> kVolumeSources = {"hostPath",
+                                                                    "gcePersistentDisk",
+                                                                    "awsElasticBlockStore",
+                                                                    "glusterfs",
+                                                                    "flocker",
+                                                                    "nfs",
+                                                                    "rbd",
+                                                                    "quobyte",
+                                                                    "cephfs",
+                                                                    "iscsi",
+                                                                    "cinder",
+                                                                    "fc",
+                                                                    "azureFile",
+                                                                    "vsphereVolume",
+                                                                    "photonPersistentDisk",
+                                                                    "portworxVolume",
+                                                                    "azureDisk",
+                                                                    "scaleIO",
+                                                                    "local",
+                                                                    "storageos",
+                                                                    "csi",
+                                                                    "flexVolume"};
+using VolumeSource =
+    std::variant<std::monostate, HostPathSource, LocalSource, NfsSource, CsiSource, OtherSource>;
 
 // spec.claimRef. Empty strings where absent.
 struct ClaimReference {
@@ -64,26 +84,28 @@ struct Volume {
   Metadata metadata;
   Quantity capacity;
   AccessModes access_modes;
-  std::vector<std::string> access_mode_words;    // as written, which a bound claim's status repeats
+  std::vector<std::string> access_mode_words;  // as written, which a bound claim's status repeats
   VolumeMode mode = VolumeMode::Filesystem;
   ReclaimPolicy reclaim_policy = ReclaimPolicy::Retain;
-  std::string storage_class;                     // effective: the beta annotation wins; "" when none
-  std::string attributes_class;                  // volumeAttributesClassName; "" when none
-  std::vector<std::string> mount_options;        // effective: the beta annotation wins
-  std::optional<NodeSelector> node_affinity;     // nil admits every node
+  std::string storage_class;                  // effective: the beta annotation wins; "" when none
+  std::string attributes_class;               // volumeAttributesClassName; "" when none
+  std::vector<std::string> mount_options;     // effective: the beta annotation wins
+  std::optional<NodeSelector> node_affinity;  // nil admits every node
   std::optional<ClaimReference> claim_ref;
   VolumeSource source;
   VolumePhase phase = VolumePhase::None;
-  std::string message;                           // status.message
+  std::string message;  // status.message
 
-  // Whether claimRef names this claim: an empty uid names whoever has the name. Source: KUBERNETES.md 1.5.
+  // Whether claimRef names this claim: an empty uid names whoever has the name. Source:
+  // KUBERNETES.md 1.5.
   bool refers_to(const Metadata& claim) const;
 
-  // From a stored document; what is missing or of another type reads as its default (validation is elsewhere).
+  // From a stored document; what is missing or of another type reads as its default (validation is
+  // elsewhere).
   static Volume from(const Object& object);
 
-  // `document` with everything that a controller may change (claimRef, annotations, finalizers, phase, message) written
-  // into it; all else is left as it was.
+  // `document` with everything that a controller may change (claimRef, annotations, finalizers,
+  // phase, message) written into it; all else is left as it was.
   Json written_into(Json document) const;
 };
 

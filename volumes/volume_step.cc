@@ -16,7 +16,8 @@ Step released(const Volume& volume) {
   return to_phase(volume, VolumePhase::Released);
 }
 
-// Another volume got the claim: this one is free again, or keeps the reservation that its user gave it.
+// Another volume got the claim: this one is free again, or keeps the reservation that its user gave
+// it.
 Step unbound(const Volume& volume) {
   Volume changed = volume;
   if (volume.metadata.has_annotation(kBoundByController)) {
@@ -31,26 +32,29 @@ Step unbound(const Volume& volume) {
 }
 
 Step mode_mismatch(const Volume& volume, const Claim& claim) {
-  return {.volume = {},
-          .claim = {},
-          .notices = {{.about = {Kind::PersistentVolume, "", volume.metadata.name},
-                       .uid = volume.metadata.uid,
-                       .type = Notice::Type::Warning,
-                       .reason = "VolumeMismatch",
-                       .message = "Cannot bind PersistentVolume to requested PersistentVolumeClaim \"" +
-                                  claim.metadata.name + "\" due to incompatible volumeMode."},
-                      {.about = {Kind::PersistentVolumeClaim, claim.metadata.name_space, claim.metadata.name},
-                       .uid = claim.metadata.uid,
-                       .type = Notice::Type::Warning,
-                       .reason = "VolumeMismatch",
-                       .message = "Cannot bind PersistentVolume \"" + volume.metadata.name +
-                                  "\" to requested PersistentVolumeClaim due to incompatible volumeMode."}}};
+  return {
+      .volume = {},
+      .claim = {},
+      .notices = {
+          {.about = {Kind::PersistentVolume, "", volume.metadata.name},
+           .uid = volume.metadata.uid,
+           .type = Notice::Type::Warning,
+           .reason = "VolumeMismatch",
+           .message = "Cannot bind PersistentVolume to requested PersistentVolumeClaim \"" +
+                      claim.metadata.name + "\" due to incompatible volumeMode."},
+          {.about = {Kind::PersistentVolumeClaim, claim.metadata.name_space, claim.metadata.name},
+           .uid = claim.metadata.uid,
+           .type = Notice::Type::Warning,
+           .reason = "VolumeMismatch",
+           .message = "Cannot bind PersistentVolume \"" + volume.metadata.name +
+                      "\" to requested PersistentVolumeClaim due to incompatible volumeMode."}}};
 }
 
 }  // namespace
 
 Step step_volume(const Volume& volume, const World& world) {
-  if (!volume.claim_ref || volume.claim_ref->uid.empty()) return to_phase(volume, VolumePhase::Available);
+  if (!volume.claim_ref || volume.claim_ref->uid.empty())
+    return to_phase(volume, VolumePhase::Available);
 
   const Claim* claim = world.claim(volume.claim_ref->name_space, volume.claim_ref->name);
   if (!claim || claim->metadata.uid != volume.claim_ref->uid) return released(volume);
@@ -59,7 +63,8 @@ Step step_volume(const Volume& volume, const World& world) {
     return claim->mode == volume.mode ? Step{} : mode_mismatch(volume, *claim);
   }
   if (claim->volume_name == volume.metadata.name) return to_phase(volume, VolumePhase::Bound);
-  if (volume.metadata.has_annotation(kProvisionedBy) && volume.reclaim_policy == ReclaimPolicy::Delete) {
+  if (volume.metadata.has_annotation(kProvisionedBy) &&
+      volume.reclaim_policy == ReclaimPolicy::Delete) {
     return released(volume);
   }
   return unbound(volume);

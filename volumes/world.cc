@@ -28,7 +28,9 @@ void World::erase_volume(const std::string& name) {
   volumes_.erase(found);
 }
 
-void World::erase_claim(const std::string& name_space, const std::string& name) { claims_.erase({name_space, name}); }
+void World::erase_claim(const std::string& name_space, const std::string& name) {
+  claims_.erase({name_space, name});
+}
 
 const Volume* World::volume(const std::string& name) const {
   const auto found = volumes_.find(name);

@@ -28,8 +28,8 @@ class World {
   const std::map<std::string, Volume>& volumes() const { return volumes_; }
   const std::map<std::pair<std::string, std::string>, Claim>& claims() const { return claims_; }
 
-  // The volumes that find_volume could choose for this claim, and few others: those reserved for its name, and the
-  // unreserved ones of its class.
+  // The volumes that find_volume could choose for this claim, and few others: those reserved for
+  // its name, and the unreserved ones of its class.
   std::vector<const Volume*> candidates(const Claim& claim) const;
 
   std::vector<StorageClass> classes;

@@ -21,16 +21,18 @@ timespec to_timespec(const std::optional<AttributeChanges::Time>& time) {
 }  // namespace
 
 Result<void> change_attributes(int descriptor, int writable, const AttributeChanges& changes) {
-  const bool is_empty = !changes.mode && !changes.uid && !changes.gid && !changes.size && !changes.atime &&
-                        !changes.mtime;
-  // Ownership first: it takes set-id bits away, which a mode in the same request may set. A request without any change
-  // is a chown(-1, -1), which takes them away too.
+  const bool is_empty = !changes.mode && !changes.uid && !changes.gid && !changes.size &&
+                        !changes.atime && !changes.mtime;
+  // Ownership first: it takes set-id bits away, which a mode in the same request may set. A request
+  // without any change is a chown(-1, -1), which takes them away too.
   if (changes.uid || changes.gid || is_empty) {
     const uid_t uid = changes.uid.value_or(static_cast<uid_t>(-1));
     const gid_t gid = changes.gid.value_or(static_cast<gid_t>(-1));
-    if (::fchownat(descriptor, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return failure_from_errno();
+    if (::fchownat(descriptor, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+      return failure_from_errno();
   }
-  if (changes.mode && ::chmod(ProcPath(descriptor).text, *changes.mode) != 0) return failure_from_errno();
+  if (changes.mode && ::chmod(ProcPath(descriptor).text, *changes.mode) != 0)
+    return failure_from_errno();
   if (changes.size) {
     const WithoutFsetid unprivileged(changes.kill_set_id);
     const int result = writable >= 0 ? ::ftruncate(writable, *changes.size)
@@ -39,28 +41,34 @@ Result<void> change_attributes(int descriptor, int writable, const AttributeChan
   }
   if (changes.atime || changes.mtime) {
     const timespec times[2] = {to_timespec(changes.atime), to_timespec(changes.mtime)};
-    if (::utimensat(descriptor, "", times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return failure_from_errno();
+    if (::utimensat(descriptor, "", times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+      return failure_from_errno();
   }
   return {};
 }
 
 void HostPathBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
-  if (!descriptor) answer.complete(failure(std::move(descriptor).error()));
-  else answer.complete(attributes_at(descriptor->get(), ""));
+  if (!descriptor)
+    answer.complete(failure(std::move(descriptor).error()));
+  else
+    answer.complete(attributes_at(descriptor->get(), ""));
 }
 
-void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file, const AttributeChanges& changes,
-                                     Answer<Attributes> answer) {
+void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
+                                     const AttributeChanges& changes, Answer<Attributes> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) {
     answer.complete(failure(std::move(descriptor).error()));
     return;
   }
-  const int writable = file && host(*file).is_writable() ? host(*file).descriptor().value_or(-1) : -1;
+  const int writable =
+      file && host(*file).is_writable() ? host(*file).descriptor().value_or(-1) : -1;
   const Result<void> changed = change_attributes(descriptor->get(), writable, changes);
-  if (!changed) answer.complete(failure(changed.error()));
-  else answer.complete(attributes_at(descriptor->get(), ""));
+  if (!changed)
+    answer.complete(failure(changed.error()));
+  else
+    answer.complete(attributes_at(descriptor->get(), ""));
 }
 
 void HostPathBackend::file_system_state(Answer<FileSystemState> answer) {

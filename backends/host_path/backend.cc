@@ -20,8 +20,8 @@ namespace host_path {
 
 namespace {
 
-// One cache for all volumes of the process: the limit that it respects is the process's own. A quarter of it leaves
-// room for open files, their locks and the store.
+// One cache for all volumes of the process: the limit that it respects is the process's own. A
+// quarter of it leaves room for open files, their locks and the store.
 DescriptorCache& process_cache() {
   static DescriptorCache cache([] {
     rlimit limit{};
@@ -31,7 +31,8 @@ DescriptorCache& process_cache() {
   return cache;
 }
 
-// A file without a handle is known by its numbers; the mark cannot begin a key with a handle (mounts.cc).
+// A file without a handle is known by its numbers; the mark cannot begin a key with a handle
+// (mounts.cc).
 std::string numbered_key(const Attributes& attributes, dev_t device) {
   struct {
     std::uint16_t mark = UINT16_MAX;
@@ -52,7 +53,9 @@ timespec to_timespec(const struct statx_timestamp& stamp) {
 
 }  // namespace
 
-ProcPath::ProcPath(int descriptor) { std::snprintf(text, sizeof text, "/proc/self/fd/%d", descriptor); }
+ProcPath::ProcPath(int descriptor) {
+  std::snprintf(text, sizeof text, "/proc/self/fd/%d", descriptor);
+}
 
 Result<Attributes> attributes_at(int directory_or_file, const char* name) {
   struct statx found {};
@@ -78,14 +81,16 @@ Result<Attributes> attributes_at(int directory_or_file, const char* name) {
   return attributes;
 }
 
-HostPathBackend::HostPathBackend(HostPathOptions options) : options_(std::move(options)), cache_(process_cache()) {}
+HostPathBackend::HostPathBackend(HostPathOptions options)
+    : options_(std::move(options)), cache_(process_cache()) {}
 
 Result<void> HostPathBackend::start() {
   TRY_VOID(prepare_host_path(options_.path, options_.is_local ? "" : options_.type));
   Fd root(::open(options_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return failure_from_errno("hostPath " + options_.path);
   // Without handles every file keeps a descriptor; that is no reason to refuse the volume.
-  if (const Result<void> added = mounts_.add_root(root.get()); !added && added.error().code != EOPNOTSUPP)
+  if (const Result<void> added = mounts_.add_root(root.get());
+      !added && added.error().code != EOPNOTSUPP)
     return added;
   Fd counted(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (counted) usage_ = std::make_unique<UsageCount>(std::move(counted));

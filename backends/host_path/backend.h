@@ -17,11 +17,13 @@
 
 namespace claimfs::backends::host_path {
 
-// An open regular file. Opened for reading it has no descriptor before it needs one: the kernel mostly reads the native
-// file itself. Opened for writing it has one at once, for it is fsync's errors that it must hear of.
+// An open regular file. Opened for reading it has no descriptor before it needs one: the kernel
+// mostly reads the native file itself. Opened for writing it has one at once, for it is fsync's
+// errors that it must hear of.
 class HostFile final : public File {
  public:
-  HostFile(HostInode& inode, int flags, const Mounts& mounts) : inode_(inode), flags_(flags), mounts_(mounts) {}
+  HostFile(HostInode& inode, int flags, const Mounts& mounts)
+      : inode_(inode), flags_(flags), mounts_(mounts) {}
   HostFile(HostInode& inode, int flags, const Mounts& mounts, Fd descriptor)
       : inode_(inode), flags_(flags), mounts_(mounts), descriptor_(std::move(descriptor)) {
     ready_.store(descriptor_.get(), std::memory_order_release);
@@ -30,7 +32,9 @@ class HostFile final : public File {
   Fd passthrough_descriptor() const override;
   Result<int> descriptor() const;
   // Access mode 3 asks for both rights and gives neither.
-  bool is_writable() const { return (flags_ & O_ACCMODE) == O_WRONLY || (flags_ & O_ACCMODE) == O_RDWR; }
+  bool is_writable() const {
+    return (flags_ & O_ACCMODE) == O_WRONLY || (flags_ & O_ACCMODE) == O_RDWR;
+  }
   HostInode& inode() const { return inode_; }
 
  private:
@@ -47,8 +51,8 @@ class HostDirectory final : public File {
   explicit HostDirectory(Fd descriptor) : descriptor_(std::move(descriptor)) {}
   int descriptor() const { return descriptor_.get(); }
 
-  std::mutex reading;             // one reader at a time moves the position
-  std::uint64_t position = 0;     // where the descriptor stands
+  std::mutex reading;          // one reader at a time moves the position
+  std::uint64_t position = 0;  // where the descriptor stands
 
  private:
   Fd descriptor_;
@@ -66,30 +70,33 @@ class HostPathBackend final : public Backend {
   // names.cc
   void lookup(Inode& parent, std::string_view name, Answer<Entry> answer) override;
   void read_link(Inode& inode, Answer<std::string> answer) override;
-  void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
-                 Answer<Entry> answer) override;
+  void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                 dev_t device, Answer<Entry> answer) override;
   void make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                       Answer<Entry> answer) override;
-  void make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
-                    Answer<Entry> answer) override;
-  void link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) override;
+  void make_symlink(const Caller& caller, Inode& parent, std::string_view name,
+                    std::string_view target, Answer<Entry> answer) override;
+  void link(Inode& inode, Inode& new_parent, std::string_view new_name,
+            Answer<Entry> answer) override;
   void unlink(Inode& parent, std::string_view name, Answer<void> answer) override;
   void remove_directory(Inode& parent, std::string_view name, Answer<void> answer) override;
-  void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name, unsigned flags,
-              Answer<void> answer) override;
+  void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
+              unsigned flags, Answer<void> answer) override;
 
   // attributes.cc
   void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) override;
-  void set_attributes(const Caller& caller, Inode& inode, File* file, const AttributeChanges& changes,
-                      Answer<Attributes> answer) override;
+  void set_attributes(const Caller& caller, Inode& inode, File* file,
+                      const AttributeChanges& changes, Answer<Attributes> answer) override;
   void file_system_state(Answer<FileSystemState> answer) override;
 
   // files.cc
   void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) override;
   void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
               Answer<Created> answer) override;
-  void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags, Answer<Created> answer) override;
-  void read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) override;
+  void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
+                      Answer<Created> answer) override;
+  void read(File& file, std::size_t size, off_t offset,
+            Answer<std::span<const std::byte>> answer) override;
   void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
              Answer<std::size_t> answer) override;
   void flush(File& file, Answer<void> answer) override;
@@ -101,13 +108,14 @@ class HostPathBackend final : public Backend {
 
   // directories.cc
   void open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) override;
-  void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink, Answer<void> answer) override;
+  void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
+                      Answer<void> answer) override;
   void sync_directory(File& directory, bool data_only, Answer<void> answer) override;
 
   // xattrs.cc
   void get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) override;
-  void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value, int flags,
-                 bool may_keep_set_gid, Answer<void> answer) override;
+  void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value,
+                 int flags, bool may_keep_set_gid, Answer<void> answer) override;
   void list_xattrs(Inode& inode, Answer<std::string> answer) override;
   void remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) override;
 
@@ -129,10 +137,12 @@ class HostPathBackend final : public Backend {
   Result<Fd> reopen(HostInode& inode, int flags);
   // The entry of a name in a directory, or of an open descriptor itself when the name is empty.
   Result<Entry> entry_at(int directory_or_file, const char* name);
-  // A name is about to go: what it points to keeps a descriptor when it is remembered and this is its last name.
+  // A name is about to go: what it points to keeps a descriptor when it is remembered and this is
+  // its last name.
   void keep_reachable(int directory, const char* name);
   template <class Make>
-  void make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer, Make&& make);
+  void make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer,
+                  Make&& make);
 
   const HostPathOptions options_;
   DescriptorCache& cache_;
@@ -143,7 +153,8 @@ class HostPathBackend final : public Backend {
   NativeLocks locks_;
 };
 
-// Makes these changes to what an O_PATH descriptor is of; `writable` is an open one of the same file, or -1.
+// Makes these changes to what an O_PATH descriptor is of; `writable` is an open one of the same
+// file, or -1.
 Result<void> change_attributes(int descriptor, int writable, const AttributeChanges& changes);
 
 // statx of a name, or of the descriptor itself when the name is empty. Symlinks are not followed.

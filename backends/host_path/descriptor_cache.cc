@@ -7,7 +7,8 @@ HostInode::~HostInode() {
   cache_.forget(*this);
 }
 
-Result<DescriptorCache::Lease> DescriptorCache::lease(HostInode& inode, const std::function<Result<Fd>()>& open) {
+Result<DescriptorCache::Lease> DescriptorCache::lease(HostInode& inode,
+                                                      const std::function<Result<Fd>()>& open) {
   if (const int pinned = inode.pinned(); pinned >= 0) return Lease(pinned);
   {
     std::scoped_lock lock(mutex_);

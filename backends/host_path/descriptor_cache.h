@@ -11,8 +11,8 @@
 
 namespace claimfs::backends::host_path {
 
-// O_PATH descriptors of inodes, a bounded number of them, the least used given up first (CLOCK). A descriptor in use is
-// never closed. Thread-safe; opens and closes without its lock.
+// O_PATH descriptors of inodes, a bounded number of them, the least used given up first (CLOCK). A
+// descriptor in use is never closed. Thread-safe; opens and closes without its lock.
 class DescriptorCache {
  public:
   explicit DescriptorCache(std::size_t capacity) : slots_(capacity) {}

@@ -40,11 +40,14 @@ void HostPathBackend::open_directory(Inode& inode, Answer<std::unique_ptr<File>>
     // A removed directory that somebody still stands in: it is there, and empty.
     opened = Fd(::open(ProcPath(directory->get()).text, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
-  if (!opened) answer.complete(failure_from_errno());
-  else answer.complete(std::unique_ptr<File>(std::make_unique<HostDirectory>(std::move(opened))));
+  if (!opened)
+    answer.complete(failure_from_errno());
+  else
+    answer.complete(std::unique_ptr<File>(std::make_unique<HostDirectory>(std::move(opened))));
 }
 
-void HostPathBackend::read_directory(File& file, std::uint64_t cursor, DirectorySink& sink, Answer<void> answer) {
+void HostPathBackend::read_directory(File& file, std::uint64_t cursor, DirectorySink& sink,
+                                     Answer<void> answer) {
   auto& directory = static_cast<HostDirectory&>(file);
   const int descriptor = directory.descriptor();
   alignas(DirectoryEntry) thread_local char buffer[kBufferBytes];
@@ -57,7 +60,8 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
   {
     std::scoped_lock lock(directory.reading);
     // Cursor 0 begins anew, and then sees what has come since.
-    if ((cursor != directory.position || cursor == 0) && ::lseek(descriptor, static_cast<off_t>(cursor), SEEK_SET) < 0)
+    if ((cursor != directory.position || cursor == 0) &&
+        ::lseek(descriptor, static_cast<off_t>(cursor), SEEK_SET) < 0)
       result = failure_from_errno();
     directory.position = cursor;
     bool has_room = result.has_value();
@@ -78,8 +82,8 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
           // Gone since it was read: the name is told, and the kernel finds out.
           if (Result<Entry> found = entry_at(descriptor, entry.name)) details = std::move(*found);
         }
-        has_room = sink.add(name, own->device, entry.ino, entry.type, static_cast<std::uint64_t>(entry.next),
-                            std::move(details));
+        has_room = sink.add(name, own->device, entry.ino, entry.type,
+                            static_cast<std::uint64_t>(entry.next), std::move(details));
         if (has_room) directory.position = static_cast<std::uint64_t>(entry.next);
       }
       if (!has_room) {
@@ -93,8 +97,10 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
 
 void HostPathBackend::sync_directory(File& file, bool data_only, Answer<void> answer) {
   const int descriptor = static_cast<HostDirectory&>(file).descriptor();
-  if ((data_only ? ::fdatasync(descriptor) : ::fsync(descriptor)) != 0) answer.complete(failure_from_errno());
-  else answer.complete({});
+  if ((data_only ? ::fdatasync(descriptor) : ::fsync(descriptor)) != 0)
+    answer.complete(failure_from_errno());
+  else
+    answer.complete({});
 }
 
 }  // namespace claimfs::backends::host_path

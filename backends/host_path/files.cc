@@ -15,10 +15,11 @@ namespace claimfs::backends::host_path {
 
 namespace {
 
-// What of a caller's flags our own descriptor has. Appending is said with each write, since it can be switched while the
-// file is open; alignment is not asked of our buffers.
+// What of a caller's flags our own descriptor has. Appending is said with each write, since it can
+// be switched while the file is open; alignment is not asked of our buffers.
 int own_flags(int flags) {
-  return flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_DIRECT | O_ASYNC | O_NOFOLLOW | O_TMPFILE);
+  return flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_DIRECT | O_ASYNC |
+                   O_NOFOLLOW | O_TMPFILE);
 }
 
 Result<void> done(int result) {
@@ -52,18 +53,20 @@ Fd HostFile::passthrough_descriptor() const {
 void HostPathBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) {
   const int wanted = own_flags(flags);
   if ((wanted & O_ACCMODE) == O_RDONLY) {
-    answer.complete(std::unique_ptr<File>(std::make_unique<HostFile>(host(inode), wanted, mounts_)));
+    answer.complete(
+        std::unique_ptr<File>(std::make_unique<HostFile>(host(inode), wanted, mounts_)));
     return;
   }
   Result<Fd> opened = reopen(host(inode), wanted);
-  if (!opened) answer.complete(failure(std::move(opened).error()));
+  if (!opened)
+    answer.complete(failure(std::move(opened).error()));
   else
-    answer.complete(
-        std::unique_ptr<File>(std::make_unique<HostFile>(host(inode), wanted, mounts_, std::move(*opened))));
+    answer.complete(std::unique_ptr<File>(
+        std::make_unique<HostFile>(host(inode), wanted, mounts_, std::move(*opened))));
 }
 
-void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
-                             Answer<Created> answer) {
+void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_view name,
+                             mode_t mode, int flags, Answer<Created> answer) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) {
     answer.complete(failure(std::move(directory).error()));
@@ -71,16 +74,18 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
   }
   const std::string c_name(name);
   become(caller);
-  Fd opened(::openat(directory->get(), c_name.c_str(), own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                     mode));
+  Fd opened(::openat(directory->get(), c_name.c_str(),
+                     own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!opened && (errno == EMFILE || errno == ENFILE)) {
     cache_.shrink();
     opened = Fd(::openat(directory->get(), c_name.c_str(),
                          own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   }
   if (!opened) {
-    // Somebody else was faster. What they made may be anything: the kernel looks again, and opens it as what it is.
-    answer.complete(errno == EEXIST && (flags & O_EXCL) == 0 ? failure(ESTALE) : failure_from_errno());
+    // Somebody else was faster. What they made may be anything: the kernel looks again, and opens
+    // it as what it is.
+    answer.complete(errno == EEXIST && (flags & O_EXCL) == 0 ? failure(ESTALE)
+                                                             : failure_from_errno());
     return;
   }
   Result<Entry> entry = entry_at(opened.get(), "");
@@ -88,7 +93,8 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
     answer.complete(failure(std::move(entry).error()));
     return;
   }
-  auto file = std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
+  auto file =
+      std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
 }
 
@@ -101,7 +107,8 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   }
   become(caller);
   // O_EXCL says that it may never get a name.
-  Fd opened(::openat(directory->get(), ".", own_flags(flags) | (flags & O_EXCL) | O_TMPFILE | O_CLOEXEC, mode));
+  Fd opened(::openat(directory->get(), ".",
+                     own_flags(flags) | (flags & O_EXCL) | O_TMPFILE | O_CLOEXEC, mode));
   if (!opened) {
     answer.complete(failure_from_errno());
     return;
@@ -114,11 +121,13 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   // It has no name to be found by: reachable as long as it is remembered.
   Fd kept(::open(ProcPath(opened.get()).text, O_PATH | O_CLOEXEC));
   if (kept) host(*entry->inode).pin(std::move(kept));
-  auto file = std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
+  auto file =
+      std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
 }
 
-void HostPathBackend::read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) {
+void HostPathBackend::read(File& file, std::size_t size, off_t offset,
+                           Answer<std::span<const std::byte>> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) {
     answer.complete(failure(descriptor.error()));
@@ -127,7 +136,8 @@ void HostPathBackend::read(File& file, std::size_t size, off_t offset, Answer<st
   const std::span<std::byte> buffer = thread_buffer(size);
   std::size_t total = 0;
   while (total < size) {
-    const ssize_t got = ::pread(*descriptor, buffer.data() + total, size - total, offset + static_cast<off_t>(total));
+    const ssize_t got = ::pread(*descriptor, buffer.data() + total, size - total,
+                                offset + static_cast<off_t>(total));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && total == 0) {
       answer.complete(failure_from_errno());
@@ -139,8 +149,8 @@ void HostPathBackend::read(File& file, std::size_t size, off_t offset, Answer<st
   answer.complete(std::span<const std::byte>(buffer.first(total)));
 }
 
-void HostPathBackend::write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
-                            Answer<std::size_t> answer) {
+void HostPathBackend::write(File& file, std::span<const std::byte> data, off_t offset,
+                            WriteOptions options, Answer<std::size_t> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) {
     answer.complete(failure(descriptor.error()));
@@ -167,14 +177,19 @@ void HostPathBackend::flush(File&, Answer<void> answer) { answer.complete({}); }
 
 void HostPathBackend::sync(File& file, bool data_only, Answer<void> answer) {
   const Result<int> descriptor = host(file).descriptor();
-  if (!descriptor) answer.complete(failure(descriptor.error()));
-  else answer.complete(done(data_only ? ::fdatasync(*descriptor) : ::fsync(*descriptor)));
+  if (!descriptor)
+    answer.complete(failure(descriptor.error()));
+  else
+    answer.complete(done(data_only ? ::fdatasync(*descriptor) : ::fsync(*descriptor)));
 }
 
-void HostPathBackend::allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) {
+void HostPathBackend::allocate(File& file, int mode, off_t offset, off_t length,
+                               Answer<void> answer) {
   const Result<int> descriptor = host(file).descriptor();
-  if (!descriptor) answer.complete(failure(descriptor.error()));
-  else answer.complete(done(::fallocate(*descriptor, mode, offset, length)));
+  if (!descriptor)
+    answer.complete(failure(descriptor.error()));
+  else
+    answer.complete(done(::fallocate(*descriptor, mode, offset, length)));
 }
 
 void HostPathBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
@@ -184,12 +199,14 @@ void HostPathBackend::seek(File& file, off_t offset, int whence, Answer<off_t> a
     return;
   }
   const off_t position = ::lseek(*descriptor, offset, whence);
-  if (position < 0) answer.complete(failure_from_errno());
-  else answer.complete(position);
+  if (position < 0)
+    answer.complete(failure_from_errno());
+  else
+    answer.complete(position);
 }
 
-void HostPathBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
-                                 Answer<std::size_t> answer) {
+void HostPathBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
+                                 std::size_t length, Answer<std::size_t> answer) {
   const Result<int> source = host(from).descriptor();
   const Result<int> target = source ? host(to).descriptor() : source;
   if (!target) {
@@ -197,8 +214,10 @@ void HostPathBackend::copy_range(File& from, off_t from_offset, File& to, off_t 
     return;
   }
   const ssize_t copied = ::copy_file_range(*source, &from_offset, *target, &to_offset, length, 0);
-  if (copied < 0) answer.complete(failure_from_errno());
-  else answer.complete(static_cast<std::size_t>(copied));
+  if (copied < 0)
+    answer.complete(failure_from_errno());
+  else
+    answer.complete(static_cast<std::size_t>(copied));
 }
 
 }  // namespace claimfs::backends::host_path

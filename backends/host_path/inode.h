@@ -12,8 +12,8 @@ namespace claimfs::backends::host_path {
 
 class DescriptorCache;
 
-// A file by its handle. The key is what finds it again: the number of its mount, and the handle's type and bytes
-// (14 bytes on ext4, which a std::string keeps in place).
+// A file by its handle. The key is what finds it again: the number of its mount, and the handle's
+// type and bytes (14 bytes on ext4, which a std::string keeps in place).
 class HostInode final : public Inode {
  public:
   HostInode(std::string key, DescriptorCache& cache) : key_(std::move(key)), cache_(cache) {}
@@ -21,8 +21,8 @@ class HostInode final : public Inode {
 
   std::string_view key() const override { return key_; }
 
-  // A descriptor that stays as long as the inode: the file has no name any more, or its filesystem no handles.
-  // The first one is kept.
+  // A descriptor that stays as long as the inode: the file has no name any more, or its filesystem
+  // no handles. The first one is kept.
   void pin(Fd descriptor) {
     int none = -1;
     if (pinned_.compare_exchange_strong(none, descriptor.get())) descriptor.release();

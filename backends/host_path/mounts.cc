@@ -43,9 +43,10 @@ Result<std::uint16_t> Mounts::number_of(int mount_id, int directory_or_file, con
     for (std::size_t number = 0; number < mounts_.size(); ++number)
       if (mounts_[number].id == mount_id) return static_cast<std::uint16_t>(number);
   }
-  // Another mount. A directory on it serves as the place to open handles from; a single file that is mounted over
-  // another has none, and is kept by its descriptor.
-  Fd directory(::openat(directory_or_file, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  // Another mount. A directory on it serves as the place to open handles from; a single file that
+  // is mounted over another has none, and is kept by its descriptor.
+  Fd directory(::openat(directory_or_file, *name ? name : ".",
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory) return failure(errno == ENOTDIR ? EOPNOTSUPP : errno);
   HandleBuffer buffer;
   buffer.handle().handle_bytes = MAX_HANDLE_SZ;
@@ -69,7 +70,8 @@ Result<std::string> Mounts::key_of(int directory_or_file, const char* name) {
   file_handle& handle = buffer.handle();
   handle.handle_bytes = MAX_HANDLE_SZ;
   int mount_id = 0;
-  if (::name_to_handle_at(directory_or_file, name, &handle, &mount_id, *name ? 0 : AT_EMPTY_PATH) != 0)
+  if (::name_to_handle_at(directory_or_file, name, &handle, &mount_id, *name ? 0 : AT_EMPTY_PATH) !=
+      0)
     return failure_from_errno();
   const KeyHead head{TRY(number_of(mount_id, directory_or_file, name)), handle.handle_type};
   std::string key(sizeof head + handle.handle_bytes, '\0');
@@ -107,7 +109,8 @@ std::uint64_t device_identity(dev_t device, int path_descriptor) {
   });
   if (identity == 0) {
     struct statfs state {};
-    if (::fstatfs(path_descriptor, &state) == 0) std::memcpy(&identity, &state.f_fsid, sizeof identity);
+    if (::fstatfs(path_descriptor, &state) == 0)
+      std::memcpy(&identity, &state.f_fsid, sizeof identity);
     if (identity == 0) identity = device;
     known.with([&](auto& all) { all[device] = identity; });
   }

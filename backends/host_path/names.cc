@@ -13,7 +13,8 @@ namespace claimfs::backends::host_path {
 
 namespace {
 
-// A name with its NUL, without an allocation for the usual ones. The native call says what is too long.
+// A name with its NUL, without an allocation for the usual ones. The native call says what is too
+// long.
 class CName {
  public:
   explicit CName(std::string_view name) {
@@ -60,14 +61,16 @@ void HostPathBackend::read_link(Inode& inode, Answer<std::string> answer) {
   char target[PATH_MAX];
   const ssize_t length = ::readlinkat(link->get(), "", target, sizeof target);
   // readlinkat says ENOENT of a descriptor that is no symlink.
-  if (length < 0) answer.fail(errno == ENOENT ? EINVAL : errno);
-  else answer.complete(std::string(target, static_cast<std::size_t>(length)));
+  if (length < 0)
+    answer.fail(errno == ENOENT ? EINVAL : errno);
+  else
+    answer.complete(std::string(target, static_cast<std::size_t>(length)));
 }
 
 // Makes something new in a directory as the caller, and answers with what it became.
 template <class Make>
-void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer,
-                                 Make&& make) {
+void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::string_view name,
+                                 Answer<Entry> answer, Make&& make) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) {
     answer.complete(failure(std::move(directory).error()));
@@ -82,27 +85,30 @@ void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::strin
   answer.complete(entry_at(directory->get(), c_name.get()));
 }
 
-void HostPathBackend::make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
-                                Answer<Entry> answer) {
-  make_entry(caller, parent, name, std::move(answer),
-             [&](int directory, const char* new_name) { return ::mknodat(directory, new_name, mode, device); });
+void HostPathBackend::make_node(const Caller& caller, Inode& parent, std::string_view name,
+                                mode_t mode, dev_t device, Answer<Entry> answer) {
+  make_entry(caller, parent, name, std::move(answer), [&](int directory, const char* new_name) {
+    return ::mknodat(directory, new_name, mode, device);
+  });
 }
 
-void HostPathBackend::make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
-                                     Answer<Entry> answer) {
-  make_entry(caller, parent, name, std::move(answer),
-             [&](int directory, const char* new_name) { return ::mkdirat(directory, new_name, mode); });
+void HostPathBackend::make_directory(const Caller& caller, Inode& parent, std::string_view name,
+                                     mode_t mode, Answer<Entry> answer) {
+  make_entry(caller, parent, name, std::move(answer), [&](int directory, const char* new_name) {
+    return ::mkdirat(directory, new_name, mode);
+  });
 }
 
-void HostPathBackend::make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
-                                   Answer<Entry> answer) {
+void HostPathBackend::make_symlink(const Caller& caller, Inode& parent, std::string_view name,
+                                   std::string_view target, Answer<Entry> answer) {
   const std::string c_target(target);
   make_entry(caller, parent, name, std::move(answer), [&](int directory, const char* new_name) {
     return ::symlinkat(c_target.c_str(), directory, new_name);
   });
 }
 
-void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) {
+void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name,
+                           Answer<Entry> answer) {
   Result<Lease> file = descriptor_of(inode);
   Result<Lease> directory = file ? descriptor_of(new_parent) : failure(file.error());
   if (!directory) {
@@ -139,8 +145,8 @@ void HostPathBackend::remove_directory(Inode& parent, std::string_view name, Ans
   answer.complete(done(::unlinkat(directory->get(), c_name.get(), AT_REMOVEDIR)));
 }
 
-void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
-                             unsigned flags, Answer<void> answer) {
+void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_parent,
+                             std::string_view new_name, unsigned flags, Answer<void> answer) {
   Result<Lease> from = descriptor_of(parent);
   Result<Lease> to = from ? descriptor_of(new_parent) : failure(from.error());
   if (!to) {
@@ -149,7 +155,8 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
   }
   const CName c_name(name);
   const CName c_new_name(new_name);
-  if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0) keep_reachable(to->get(), c_new_name.get());
+  if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0)
+    keep_reachable(to->get(), c_new_name.get());
   answer.complete(done(::renameat2(from->get(), c_name.get(), to->get(), c_new_name.get(), flags)));
 }
 

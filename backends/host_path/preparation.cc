@@ -43,9 +43,11 @@ bool has_dot_dot(std::string_view path) {
 
 // mkdir -p with 0755, whatever the process's umask is.
 Result<void> make_directories(const std::filesystem::path& path) {
-  if (path.has_parent_path() && path != path.parent_path() && !std::filesystem::exists(path.parent_path()))
+  if (path.has_parent_path() && path != path.parent_path() &&
+      !std::filesystem::exists(path.parent_path()))
     TRY_VOID(make_directories(path.parent_path()));
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return failure_from_errno("mkdir " + path.string());
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return failure_from_errno("mkdir " + path.string());
   ::chmod(path.c_str(), 0755);
   return {};
 }
@@ -53,12 +55,16 @@ Result<void> make_directories(const std::filesystem::path& path) {
 }  // namespace
 
 Result<void> prepare_host_path(const std::string& path, const std::string& type) {
-  if (has_dot_dot(path)) return failure(0, "invalid HostPath `" + path + "`: must not contain '..'");
+  if (has_dot_dot(path))
+    return failure(0, "invalid HostPath `" + path + "`: must not contain '..'");
   if (!path.starts_with('/'))
-    return failure(0, "hostPath \"" + path + "\" is not absolute: write the whole path in the PersistentVolume");
+    return failure(0, "hostPath \"" + path +
+                          "\" is not absolute: write the whole path in the PersistentVolume");
   struct stat found {};
-  bool is_there = ::stat(path.c_str(), &found) == 0;  // symlinks are followed here, as Kubernetes does
-  if (!is_there && errno != ENOENT && errno != ENOTDIR) return failure_from_errno("hostPath " + path);
+  bool is_there =
+      ::stat(path.c_str(), &found) == 0;  // symlinks are followed here, as Kubernetes does
+  if (!is_there && errno != ENOENT && errno != ENOTDIR)
+    return failure_from_errno("hostPath " + path);
   if (!is_there && type == "DirectoryOrCreate") {
     TRY_VOID(make_directories(path));
   } else if (!is_there && type == "FileOrCreate") {
@@ -66,7 +72,8 @@ Result<void> prepare_host_path(const std::string& path, const std::string& type)
     if (!file) return failure_from_errno("hostPath " + path + " cannot be created");
     ::fchmod(file.get(), 0644);
   } else if (!is_there && type.empty()) {
-    return failure(ENOENT, "hostPath " + path + ": create the directory, or set hostPath.type to DirectoryOrCreate");
+    return failure(ENOENT, "hostPath " + path +
+                               ": create the directory, or set hostPath.type to DirectoryOrCreate");
   }
   if (type.empty()) return {};
   const auto rule = std::ranges::find(kRules, type, &TypeRule::type);

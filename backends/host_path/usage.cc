@@ -24,7 +24,8 @@ struct CloseDirectory {
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
-// Depth first with one open directory a level; deeper levels than descriptors can be held are not counted.
+// Depth first with one open directory a level; deeper levels than descriptors can be held are not
+// counted.
 constexpr std::size_t kDeepest = 200;
 
 template <class Ending>
@@ -48,11 +49,15 @@ std::uint64_t count(int root, const Ending& is_ending) {
     const std::string_view name(entry->d_name);
     if (name == "." || name == "..") continue;
     const int directory = ::dirfd(path.back().get());
-    if (::fstatat(directory, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || found.st_dev != device) continue;
-    if (!S_ISDIR(found.st_mode) && found.st_nlink > 1 && !linked.insert(found.st_ino).second) continue;
+    if (::fstatat(directory, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 ||
+        found.st_dev != device)
+      continue;
+    if (!S_ISDIR(found.st_mode) && found.st_nlink > 1 && !linked.insert(found.st_ino).second)
+      continue;
     blocks += static_cast<std::uint64_t>(found.st_blocks);
     if (!S_ISDIR(found.st_mode) || path.size() >= kDeepest) continue;
-    const int below = ::openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int below =
+        ::openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (below >= 0) path.emplace_back(::fdopendir(below));
   }
   return blocks * 512;

@@ -11,15 +11,16 @@
 
 namespace claimfs::backends::host_path {
 
-// How many bytes a directory tree occupies, counted as du counts: blocks, every inode once, one filesystem. Counted on a
-// thread of its own; an answer may be some seconds old.
+// How many bytes a directory tree occupies, counted as du counts: blocks, every inode once, one
+// filesystem. Counted on a thread of its own; an answer may be some seconds old.
 class UsageCount {
  public:
   explicit UsageCount(Fd root);
   UsageCount(const UsageCount&) = delete;
   ~UsageCount();
 
-  // The last count; starts another when it has become old. Waits a moment for the very first one only.
+  // The last count; starts another when it has become old. Waits a moment for the very first one
+  // only.
   std::optional<std::uint64_t> bytes();
 
  private:

@@ -41,8 +41,9 @@ void HostPathBackend::get_xattr(Inode& inode, std::string_view name, Answer<std:
   }));
 }
 
-void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view name, std::string_view value, int flags,
-                                bool may_keep_set_gid, Answer<void> answer) {
+void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view name,
+                                std::string_view value, int flags, bool may_keep_set_gid,
+                                Answer<void> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) {
     answer.complete(failure(std::move(descriptor).error()));
@@ -50,9 +51,11 @@ void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view na
   }
   const WithoutFsetid unprivileged(!may_keep_set_gid);
   const std::string c_name(name);
-  if (::setxattr(ProcPath(descriptor->get()).text, c_name.c_str(), value.data(), value.size(), flags) != 0)
+  if (::setxattr(ProcPath(descriptor->get()).text, c_name.c_str(), value.data(), value.size(),
+                 flags) != 0)
     answer.complete(failure_from_errno());
-  else answer.complete({});
+  else
+    answer.complete({});
 }
 
 void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
@@ -62,8 +65,9 @@ void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
     return;
   }
   const ProcPath path(descriptor->get());
-  answer.complete(
-      grown(XATTR_LIST_MAX, [&](char* to, std::size_t size) { return ::listxattr(path.text, to, size); }));
+  answer.complete(grown(XATTR_LIST_MAX, [&](char* to, std::size_t size) {
+    return ::listxattr(path.text, to, size);
+  }));
 }
 
 void HostPathBackend::remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) {
@@ -73,8 +77,10 @@ void HostPathBackend::remove_xattr(Inode& inode, std::string_view name, Answer<v
     return;
   }
   const std::string c_name(name);
-  if (::removexattr(ProcPath(descriptor->get()).text, c_name.c_str()) != 0) answer.complete(failure_from_errno());
-  else answer.complete({});
+  if (::removexattr(ProcPath(descriptor->get()).text, c_name.c_str()) != 0)
+    answer.complete(failure_from_errno());
+  else
+    answer.complete({});
 }
 
 }  // namespace claimfs::backends::host_path

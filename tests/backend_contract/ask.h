@@ -11,7 +11,8 @@
 namespace claimfs::tests {
 
 // Asks and waits for the answer, from whichever thread it comes:
-//   const Result<Entry> found = ask<Entry>([&](auto answer) { backend.lookup(parent, "a", std::move(answer)); });
+//   const Result<Entry> found = ask<Entry>([&](auto answer) { backend.lookup(parent, "a",
+//   std::move(answer)); });
 // A second answer, or none within ten seconds, throws, and fails the test that asked.
 template <class T, class Call>
 Result<T> ask(Call&& call) {

@@ -10,14 +10,16 @@ namespace claimfs::tests {
 
 namespace {
 
-Result<void> set_xattr(Volume& volume, Inode& inode, std::string_view name, std::string_view value, int flags = 0) {
+Result<void> set_xattr(Volume& volume, Inode& inode, std::string_view name, std::string_view value,
+                       int flags = 0) {
   return ask<void>([&](auto answer) {
     volume.backend().set_xattr(volume.caller, inode, name, value, flags, true, std::move(answer));
   });
 }
 
 Result<std::string> get_xattr(Volume& volume, Inode& inode, std::string_view name) {
-  return ask<std::string>([&](auto answer) { volume.backend().get_xattr(inode, name, std::move(answer)); });
+  return ask<std::string>(
+      [&](auto answer) { volume.backend().get_xattr(inode, name, std::move(answer)); });
 }
 
 void times_are_kept_to_the_nanosecond(Volume& volume) {
@@ -133,12 +135,13 @@ void xattrs_are_kept(Volume& volume) {
   CHECK(set_xattr(volume, inode, "user.binary", "replaced", XATTR_REPLACE));
   CHECK(get_xattr(volume, inode, "user.binary").value_or("?") == "replaced");
   const auto remove = [&](std::string_view name) {
-    return ask<void>([&](auto answer) { volume.backend().remove_xattr(inode, name, std::move(answer)); });
+    return ask<void>(
+        [&](auto answer) { volume.backend().remove_xattr(inode, name, std::move(answer)); });
   };
   CHECK(remove("user.large"));
   CHECK(code_of(remove("user.large")) == ENODATA);
-  const auto names =
-      ask<std::string>([&](auto answer) { volume.backend().list_xattrs(inode, std::move(answer)); });
+  const auto names = ask<std::string>(
+      [&](auto answer) { volume.backend().list_xattrs(inode, std::move(answer)); });
   REQUIRE(names);
   CHECK(names->find(std::string("user.binary\0", 12)) != std::string::npos);
   CHECK(names->find(std::string("user.empty\0", 11)) != std::string::npos);

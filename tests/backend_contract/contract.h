@@ -17,10 +17,10 @@ using namespace claimfs::backends;  // NOLINT: what is under test
 // What a backend's kind of storage has. Conformances for what it has not say nothing.
 struct Features {
   bool has_xattrs = true;
-  bool has_exchange = true;      // RENAME_NOREPLACE and RENAME_EXCHANGE
+  bool has_exchange = true;  // RENAME_NOREPLACE and RENAME_EXCHANGE
   bool has_unnamed_files = true;
   bool has_holes = true;
-  bool gives_ownership = true;   // files can be made on behalf of anybody
+  bool gives_ownership = true;  // files can be made on behalf of anybody
 };
 
 // A file as the kernel would know it: its first inode, kept until the volume ends.
@@ -29,7 +29,8 @@ struct Known {
   Attributes attributes;
 };
 
-// A backend's operations, waited for. Stands for the kernel: remembers every inode that it was told of.
+// A backend's operations, waited for. Stands for the kernel: remembers every inode that it was told
+// of.
 class Volume final : public RememberedInodes {
  public:
   Volume(std::unique_ptr<Backend> started, Features features);
@@ -48,8 +49,8 @@ class Volume final : public RememberedInodes {
   Result<Known> link(Inode& inode, Inode& parent, std::string_view name);
   Result<void> unlink(Inode& parent, std::string_view name);
   Result<void> remove_directory(Inode& parent, std::string_view name);
-  Result<void> rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
-                      unsigned flags = 0);
+  Result<void> rename(Inode& parent, std::string_view name, Inode& new_parent,
+                      std::string_view new_name, unsigned flags = 0);
   Result<std::string> read_link(Inode& inode);
 
   struct Opened {
@@ -59,7 +60,8 @@ class Volume final : public RememberedInodes {
   Result<Opened> create(Inode& parent, std::string_view name, int flags, mode_t mode = 0644);
   Result<std::unique_ptr<File>> open(Inode& inode, int flags);
   Result<std::string> read(File& file, std::size_t size, off_t offset);
-  Result<std::size_t> write(File& file, std::string_view text, off_t offset, Backend::WriteOptions options = {});
+  Result<std::size_t> write(File& file, std::string_view text, off_t offset,
+                            Backend::WriteOptions options = {});
   // A new file with this text, closed again.
   Known put(Inode& parent, std::string_view name, std::string_view text);
   // All of a file's text, opened anew.
@@ -73,7 +75,8 @@ class Volume final : public RememberedInodes {
     std::string key;  // of the entry, when attributes were wanted
   };
   // At most `most` names behind the cursor.
-  Result<std::vector<Listed>> list(File& directory, std::uint64_t cursor, std::size_t most, bool with_attributes);
+  Result<std::vector<Listed>> list(File& directory, std::uint64_t cursor, std::size_t most,
+                                   bool with_attributes);
 
   void with(std::string_view key, const std::function<void(Inode&)>& use) override;
 
@@ -89,7 +92,8 @@ class Volume final : public RememberedInodes {
   std::map<std::string, std::unique_ptr<Inode>, std::less<>> kept_;
 };
 
-// One thing that every backend does. Runs on an empty volume, and says by Catch2's assertions whether it holds.
+// One thing that every backend does. Runs on an empty volume, and says by Catch2's assertions
+// whether it holds.
 struct Conformance {
   const char* name;
   void (*holds)(Volume& volume);

@@ -23,8 +23,8 @@ struct TemporaryDirectory {
 
 // Each conformance on a volume of its own.
 void conform(const std::function<void(const Conformance&)>& on_new_volume) {
-  for (const auto part : {conformances_of_names(), conformances_of_files(), conformances_of_attributes(),
-                          conformances_of_locks()}) {
+  for (const auto part : {conformances_of_names(), conformances_of_files(),
+                          conformances_of_attributes(), conformances_of_locks()}) {
     for (const Conformance& conformance : part) {
       DYNAMIC_SECTION(conformance.name) { on_new_volume(conformance); }
     }
@@ -59,7 +59,9 @@ TEST_CASE("the backend contract holds on a host directory", "[contract]") {
   features.gives_ownership = ::geteuid() == 0;
   conform([&](const Conformance& conformance) {
     const TemporaryDirectory directory;
-    Volume volume(make_host_path_backend({.path = directory.path, .type = "Directory", .is_local = false}), features);
+    Volume volume(
+        make_host_path_backend({.path = directory.path, .type = "Directory", .is_local = false}),
+        features);
     conformance.holds(volume);
   });
 }

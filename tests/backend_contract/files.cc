@@ -15,11 +15,14 @@ std::unique_ptr<File> opened(Volume& volume, Inode& inode, int flags) {
 }
 
 Result<off_t> seek(Volume& volume, File& file, off_t offset, int whence) {
-  return ask<off_t>([&](auto answer) { volume.backend().seek(file, offset, whence, std::move(answer)); });
+  return ask<off_t>(
+      [&](auto answer) { volume.backend().seek(file, offset, whence, std::move(answer)); });
 }
 
 Result<void> allocate(Volume& volume, File& file, int mode, off_t offset, off_t length) {
-  return ask<void>([&](auto answer) { volume.backend().allocate(file, mode, offset, length, std::move(answer)); });
+  return ask<void>([&](auto answer) {
+    volume.backend().allocate(file, mode, offset, length, std::move(answer));
+  });
 }
 
 void reads_end_at_the_end(Volume& volume) {
@@ -47,7 +50,8 @@ void writes_are_seen_by_all(Volume& volume) {
   CHECK(volume.write(*writer, large, 0) == large.size());
   CHECK(volume.read(*reader, large.size(), 0).value_or("?") == large);
   for (const bool data_only : {true, false})
-    CHECK(ask<void>([&](auto answer) { volume.backend().sync(*writer, data_only, std::move(answer)); }));
+    CHECK(ask<void>(
+        [&](auto answer) { volume.backend().sync(*writer, data_only, std::move(answer)); }));
   CHECK(ask<void>([&](auto answer) { volume.backend().flush(*writer, std::move(answer)); }));
 }
 
@@ -96,7 +100,8 @@ void allocation_reserves_and_punches(Volume& volume) {
   const Known known = volume.put(volume.root(), "file", std::string(16384, 'x'));
   const auto file = opened(volume, *known.inode, O_RDWR);
   REQUIRE(allocate(volume, *file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 8192));
-  CHECK(volume.text_of(*known.inode) == std::string(4096, 'x') + std::string(8192, '\0') + std::string(4096, 'x'));
+  CHECK(volume.text_of(*known.inode) ==
+        std::string(4096, 'x') + std::string(8192, '\0') + std::string(4096, 'x'));
   REQUIRE(allocate(volume, *file, FALLOC_FL_KEEP_SIZE, 0, 65536));
   CHECK(volume.attributes(*known.inode)->size == 16384);
   REQUIRE(allocate(volume, *file, 0, 0, 65536));
@@ -105,7 +110,8 @@ void allocation_reserves_and_punches(Volume& volume) {
 }
 
 void ranges_are_copied(Volume& volume) {
-  const auto copy = [&](File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length) {
+  const auto copy = [&](File& from, off_t from_offset, File& to, off_t to_offset,
+                        std::size_t length) {
     return ask<std::size_t>([&](auto answer) {
       volume.backend().copy_range(from, from_offset, to, to_offset, length, std::move(answer));
     });
@@ -125,7 +131,8 @@ void ranges_are_copied(Volume& volume) {
 void unnamed_files_may_get_a_name(Volume& volume) {
   if (!volume.features().has_unnamed_files) return;
   Result<Created> created = ask<Created>([&](auto answer) {
-    volume.backend().create_unnamed(volume.caller, volume.root(), 0600, O_RDWR | O_TMPFILE, std::move(answer));
+    volume.backend().create_unnamed(volume.caller, volume.root(), 0600, O_RDWR | O_TMPFILE,
+                                    std::move(answer));
   });
   REQUIRE(code_of(created) == 0);
   CHECK(created->entry.attributes.nlink == 0);

@@ -21,15 +21,18 @@ RangeLock range(short type, std::uint64_t start, std::uint64_t end, std::uint64_
 }
 
 Result<void> set(Volume& volume, Inode& inode, const RangeLock& lock, bool wait = false) {
-  return ask<void>([&](auto answer) { volume.backend().set_lock(inode, lock, wait, std::move(answer)); });
+  return ask<void>(
+      [&](auto answer) { volume.backend().set_lock(inode, lock, wait, std::move(answer)); });
 }
 
 Result<RangeLock> test(Volume& volume, Inode& inode, const RangeLock& lock) {
-  return ask<RangeLock>([&](auto answer) { volume.backend().test_lock(inode, lock, std::move(answer)); });
+  return ask<RangeLock>(
+      [&](auto answer) { volume.backend().test_lock(inode, lock, std::move(answer)); });
 }
 
 void drop(Volume& volume, Inode& inode, std::uint64_t owner) {
-  CHECK(ask<void>([&](auto answer) { volume.backend().drop_locks(inode, owner, std::move(answer)); }));
+  CHECK(ask<void>(
+      [&](auto answer) { volume.backend().drop_locks(inode, owner, std::move(answer)); }));
 }
 
 constexpr std::uint64_t kToTheEnd = INT64_MAX;
@@ -96,8 +99,8 @@ void waiting_locks_are_granted_at_last(Volume& volume) {
 void file_locks_belong_to_open_files(Volume& volume) {
   Inode& inode = *volume.put(volume.root(), "file", "").inode;
   const auto flock = [&](File& file, int operation, bool wait = false) {
-    return code_of(
-        ask<void>([&](auto answer) { volume.backend().flock(file, operation, wait, std::move(answer)); }));
+    return code_of(ask<void>(
+        [&](auto answer) { volume.backend().flock(file, operation, wait, std::move(answer)); }));
   };
   auto one = volume.open(inode, O_RDWR);
   auto two = volume.open(inode, O_RDONLY);

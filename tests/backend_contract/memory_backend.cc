@@ -94,8 +94,8 @@ NodePointer MemoryBackend::new_node(const Caller& caller, const Node& parent, mo
   return node;
 }
 
-Result<Entry> MemoryBackend::add_new(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
-                                     const std::function<void(Node&)>& fill) {
+Result<Entry> MemoryBackend::add_new(const Caller& caller, Inode& parent, std::string_view name,
+                                     mode_t mode, const std::function<void(Node&)>& fill) {
   Node* directory = TRY(directory_for(parent, name));
   if (directory->children.contains(name)) return failure(EEXIST);
   if (directory->attributes.nlink == 0) return failure(ENOENT);
@@ -124,7 +124,8 @@ void MemoryBackend::root(Answer<Entry> answer) {
 }
 
 void MemoryBackend::lookup(Inode& parent, std::string_view name, Answer<Entry> answer) {
-  serve("lookup", std::move(answer), [&]() -> Result<Entry> { return entry_of(TRY(child_of(parent, name))); });
+  serve("lookup", std::move(answer),
+        [&]() -> Result<Entry> { return entry_of(TRY(child_of(parent, name))); });
 }
 
 void MemoryBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answer) {
@@ -132,12 +133,14 @@ void MemoryBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answe
         [&]() -> Result<Attributes> { return node_of(inode)->now_attributes(); });
 }
 
-void MemoryBackend::set_attributes(const Caller&, Inode& inode, File*, const AttributeChanges& changes,
-                                   Answer<Attributes> answer) {
+void MemoryBackend::set_attributes(const Caller&, Inode& inode, File*,
+                                   const AttributeChanges& changes, Answer<Attributes> answer) {
   serve("set_attributes", std::move(answer), [&]() -> Result<Attributes> {
     Node& node = *node_of(inode);
     Attributes& attributes = node.attributes;
-    const auto time = [](const AttributeChanges::Time& wanted) { return wanted.now ? now() : wanted.value; };
+    const auto time = [](const AttributeChanges::Time& wanted) {
+      return wanted.now ? now() : wanted.value;
+    };
     if (changes.size && node.is_directory()) return failure(EISDIR);
     if (changes.size && *changes.size < 0) return failure(EINVAL);
     if ((changes.uid || changes.gid || changes.kill_set_id) && S_ISREG(attributes.mode))
@@ -163,28 +166,29 @@ void MemoryBackend::read_link(Inode& inode, Answer<std::string> answer) {
   });
 }
 
-void MemoryBackend::make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
-                              Answer<Entry> answer) {
+void MemoryBackend::make_node(const Caller& caller, Inode& parent, std::string_view name,
+                              mode_t mode, dev_t device, Answer<Entry> answer) {
   serve("make_node", std::move(answer), [&] {
     return add_new(caller, parent, name, (mode & S_IFMT) == 0 ? mode | S_IFREG : mode,
                    [&](Node& node) { node.attributes.rdev = device; });
   });
 }
 
-void MemoryBackend::make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
-                                   Answer<Entry> answer) {
+void MemoryBackend::make_directory(const Caller& caller, Inode& parent, std::string_view name,
+                                   mode_t mode, Answer<Entry> answer) {
   serve("make_directory", std::move(answer),
         [&] { return add_new(caller, parent, name, S_IFDIR | (mode & 07777), nullptr); });
 }
 
-void MemoryBackend::make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
-                                 Answer<Entry> answer) {
+void MemoryBackend::make_symlink(const Caller& caller, Inode& parent, std::string_view name,
+                                 std::string_view target, Answer<Entry> answer) {
   serve("make_symlink", std::move(answer), [&] {
     return add_new(caller, parent, name, S_IFLNK | 0777, [&](Node& node) { node.target = target; });
   });
 }
 
-void MemoryBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) {
+void MemoryBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name,
+                         Answer<Entry> answer) {
   serve("link", std::move(answer), [&]() -> Result<Entry> {
     const NodePointer& node = node_of(inode);
     if (node->is_directory()) return failure(EPERM);
@@ -220,8 +224,8 @@ void MemoryBackend::remove_directory(Inode& parent, std::string_view name, Answe
   });
 }
 
-void MemoryBackend::rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
-                           unsigned flags, Answer<void> answer) {
+void MemoryBackend::rename(Inode& parent, std::string_view name, Inode& new_parent,
+                           std::string_view new_name, unsigned flags, Answer<void> answer) {
   serve("rename", std::move(answer), [&]() -> Result<void> {
     if ((flags & ~unsigned{RENAME_NOREPLACE | RENAME_EXCHANGE}) != 0 ||
         flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
@@ -234,8 +238,8 @@ void MemoryBackend::rename(Inode& parent, std::string_view name, Inode& new_pare
     Node& from = *node_of(parent);
     Node& to = *node_of(new_parent);
     if (moved->is_directory() && is_below(node_of(new_parent), *moved)) return failure(EINVAL);
-    const auto move_in = [](Node& directory, const NodePointer& directory_pointer, std::string_view as,
-                            const NodePointer& node) {
+    const auto move_in = [](Node& directory, const NodePointer& directory_pointer,
+                            std::string_view as, const NodePointer& node) {
       directory.add(as, node);
       if (node->is_directory()) {
         node->parent = directory_pointer;
@@ -258,7 +262,8 @@ void MemoryBackend::rename(Inode& parent, std::string_view name, Inode& new_pare
     if (replaced) {
       const NodePointer& other = *replaced;
       if (other == moved) return {};
-      if (moved->is_directory() != other->is_directory()) return failure(moved->is_directory() ? ENOTDIR : EISDIR);
+      if (moved->is_directory() != other->is_directory())
+        return failure(moved->is_directory() ? ENOTDIR : EISDIR);
       if (!other->children.empty()) return failure(ENOTEMPTY);
       move_out(to, new_name, other);
       other->attributes.nlink = other->is_directory() ? 0 : other->attributes.nlink - 1;
@@ -277,21 +282,23 @@ void MemoryBackend::open_directory(Inode& inode, Answer<std::unique_ptr<File>> a
   });
 }
 
-void MemoryBackend::read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink, Answer<void> answer) {
+void MemoryBackend::read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
+                                   Answer<void> answer) {
   serve("read_directory", std::move(answer), [&]() -> Result<void> {
     const NodePointer& node = memory(directory).node;
     const NodePointer parent = node->parent.lock();
     const std::uint64_t device = node->attributes.device;
     const std::uint64_t ino = node->attributes.ino;
     if (cursor < 1 && !sink.add(".", device, ino, DT_DIR, 1, std::nullopt)) return {};
-    if (cursor < 2 && !sink.add("..", device, parent ? parent->attributes.ino : ino, DT_DIR, 2, std::nullopt))
+    if (cursor < 2 &&
+        !sink.add("..", device, parent ? parent->attributes.ino : ino, DT_DIR, 2, std::nullopt))
       return {};
     for (auto name = node->order.upper_bound(cursor); name != node->order.end(); ++name) {
       const NodePointer& child = node->children.find(name->second)->second.node;
       std::optional<Entry> entry;
       if (sink.wants_attributes()) entry = entry_of(child);
-      if (!sink.add(name->second, device, child->attributes.ino, IFTODT(child->attributes.mode), name->first,
-                    std::move(entry)))
+      if (!sink.add(name->second, device, child->attributes.ino, IFTODT(child->attributes.mode),
+                    name->first, std::move(entry)))
         break;
     }
     return {};

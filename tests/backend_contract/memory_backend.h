@@ -17,8 +17,9 @@ namespace claimfs::tests {
 
 using namespace claimfs::backends;  // NOLINT: a test double of that room
 
-// A volume in memory, for tests: as POSIX has it, but for permissions, which are the kernel's. Counts the calls that it
-// gets, fails one of them on demand, and answers inline or later from a thread of its own.
+// A volume in memory, for tests: as POSIX has it, but for permissions, which are the kernel's.
+// Counts the calls that it gets, fails one of them on demand, and answers inline or later from a
+// thread of its own.
 class MemoryBackend final : public Backend {
  public:
   MemoryBackend();
@@ -38,7 +39,8 @@ class MemoryBackend final : public Backend {
   // Waits until no answer is on its way, and none is being given.
   void settle();
 
-  // Files and directories of the volume that still exist: those with a name, and those that somebody holds.
+  // Files and directories of the volume that still exist: those with a name, and those that
+  // somebody holds.
   static int living_nodes() { return living_nodes_.load(); }
   // Open Files of all volumes.
   static int living_files() { return living_files_.load(); }
@@ -48,26 +50,29 @@ class MemoryBackend final : public Backend {
   void root(Answer<Entry> answer) override;
   void lookup(Inode& parent, std::string_view name, Answer<Entry> answer) override;
   void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) override;
-  void set_attributes(const Caller& caller, Inode& inode, File* file, const AttributeChanges& changes,
-                      Answer<Attributes> answer) override;
+  void set_attributes(const Caller& caller, Inode& inode, File* file,
+                      const AttributeChanges& changes, Answer<Attributes> answer) override;
   void read_link(Inode& inode, Answer<std::string> answer) override;
-  void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, dev_t device,
-                 Answer<Entry> answer) override;
+  void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                 dev_t device, Answer<Entry> answer) override;
   void make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                       Answer<Entry> answer) override;
-  void make_symlink(const Caller& caller, Inode& parent, std::string_view name, std::string_view target,
-                    Answer<Entry> answer) override;
-  void link(Inode& inode, Inode& new_parent, std::string_view new_name, Answer<Entry> answer) override;
+  void make_symlink(const Caller& caller, Inode& parent, std::string_view name,
+                    std::string_view target, Answer<Entry> answer) override;
+  void link(Inode& inode, Inode& new_parent, std::string_view new_name,
+            Answer<Entry> answer) override;
   void unlink(Inode& parent, std::string_view name, Answer<void> answer) override;
   void remove_directory(Inode& parent, std::string_view name, Answer<void> answer) override;
-  void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name, unsigned flags,
-              Answer<void> answer) override;
+  void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
+              unsigned flags, Answer<void> answer) override;
 
   void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) override;
   void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
               Answer<Created> answer) override;
-  void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags, Answer<Created> answer) override;
-  void read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) override;
+  void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
+                      Answer<Created> answer) override;
+  void read(File& file, std::size_t size, off_t offset,
+            Answer<std::span<const std::byte>> answer) override;
   void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
              Answer<std::size_t> answer) override;
   void flush(File& file, Answer<void> answer) override;
@@ -78,12 +83,13 @@ class MemoryBackend final : public Backend {
                   Answer<std::size_t> answer) override;
 
   void open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) override;
-  void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink, Answer<void> answer) override;
+  void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
+                      Answer<void> answer) override;
   void sync_directory(File& directory, bool data_only, Answer<void> answer) override;
 
   void get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) override;
-  void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value, int flags,
-                 bool may_keep_set_gid, Answer<void> answer) override;
+  void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value,
+                 int flags, bool may_keep_set_gid, Answer<void> answer) override;
   void list_xattrs(Inode& inode, Answer<std::string> answer) override;
   void remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) override;
 

@@ -11,8 +11,8 @@ void MemoryBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>> 
   });
 }
 
-void MemoryBackend::create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
-                           Answer<Created> answer) {
+void MemoryBackend::create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                           int flags, Answer<Created> answer) {
   serve("create", std::move(answer), [&]() -> Result<Created> {
     Result<Entry> made = add_new(caller, parent, name, S_IFREG | (mode & 07777), nullptr);
     if (!made && made.error().code == EEXIST && (flags & O_EXCL) == 0) return failure(ESTALE);
@@ -32,14 +32,15 @@ void MemoryBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t m
   });
 }
 
-void MemoryBackend::read(File& file, std::size_t size, off_t offset, Answer<std::span<const std::byte>> answer) {
+void MemoryBackend::read(File& file, std::size_t size, off_t offset,
+                         Answer<std::span<const std::byte>> answer) {
   auto bytes = std::make_unique<std::string>();
   std::string& filled = *bytes;
   // The bytes live as long as the answer is on its way.
-  Answer<std::span<const std::byte>> keeping(
-      [bytes = std::move(bytes), answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
-        return answer.complete(std::move(read));
-      });
+  Answer<std::span<const std::byte>> keeping([bytes = std::move(bytes), answer = std::move(answer)](
+                                                 Result<std::span<const std::byte>> read) mutable {
+    return answer.complete(std::move(read));
+  });
   serve("read", std::move(keeping), [&]() -> Result<std::span<const std::byte>> {
     if (!memory(file).is_readable()) return failure(EBADF);
     filled = memory(file).node->pages.read(offset, size);
@@ -47,8 +48,8 @@ void MemoryBackend::read(File& file, std::size_t size, off_t offset, Answer<std:
   });
 }
 
-void MemoryBackend::write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
-                          Answer<std::size_t> answer) {
+void MemoryBackend::write(File& file, std::span<const std::byte> data, off_t offset,
+                          WriteOptions options, Answer<std::size_t> answer) {
   serve("write", std::move(answer), [&]() -> Result<std::size_t> {
     if (!memory(file).is_writable()) return failure(EBADF);
     Node& node = *memory(file).node;
@@ -68,15 +69,19 @@ void MemoryBackend::sync(File&, bool, Answer<void> answer) {
   serve("sync", std::move(answer), []() -> Result<void> { return {}; });
 }
 
-void MemoryBackend::allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) {
+void MemoryBackend::allocate(File& file, int mode, off_t offset, off_t length,
+                             Answer<void> answer) {
   serve("allocate", std::move(answer), [&]() -> Result<void> {
     if (!memory(file).is_writable()) return failure(EBADF);
     if (offset < 0 || length <= 0) return failure(EINVAL);
-    if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE && mode != (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+    if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE &&
+        mode != (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
       return failure(EOPNOTSUPP);
     Pages& pages = memory(file).node->pages;
-    if (mode & FALLOC_FL_PUNCH_HOLE) pages.zero(offset, length);
-    else pages.allocate(offset, length);
+    if (mode & FALLOC_FL_PUNCH_HOLE)
+      pages.zero(offset, length);
+    else
+      pages.allocate(offset, length);
     if (mode == 0) pages.size = std::max(pages.size, offset + length);
     memory(file).node->changed();
     return {};
@@ -87,8 +92,8 @@ void MemoryBackend::seek(File& file, off_t offset, int whence, Answer<off_t> ans
   serve("seek", std::move(answer), [&] { return memory(file).node->pages.seek(offset, whence); });
 }
 
-void MemoryBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
-                               Answer<std::size_t> answer) {
+void MemoryBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
+                               std::size_t length, Answer<std::size_t> answer) {
   serve("copy_range", std::move(answer), [&]() -> Result<std::size_t> {
     if (!memory(from).is_readable() || !memory(to).is_writable()) return failure(EBADF);
     const std::string bytes = memory(from).node->pages.read(from_offset, length);

@@ -42,7 +42,9 @@ namespace {
 
 std::optional<RangeLock> holder_against(const Node& node, const RangeLock& lock) {
   for (const RangeLock& held : node.locks)
-    if (held.owner != lock.owner && overlap(held, lock) && (held.type == F_WRLCK || lock.type == F_WRLCK)) return held;
+    if (held.owner != lock.owner && overlap(held, lock) &&
+        (held.type == F_WRLCK || lock.type == F_WRLCK))
+      return held;
   return std::nullopt;
 }
 
@@ -97,7 +99,8 @@ void MemoryBackend::set_lock(Inode& inode, const RangeLock& lock, bool wait, Ans
 
 void MemoryBackend::drop_locks(Inode& inode, std::uint64_t owner, Answer<void> answer) {
   serve("drop_locks", std::move(answer), [&]() -> Result<void> {
-    std::erase_if(node_of(inode)->locks, [&](const RangeLock& held) { return held.owner == owner; });
+    std::erase_if(node_of(inode)->locks,
+                  [&](const RangeLock& held) { return held.owner == owner; });
     locks_changed_.notify_all();
     return {};
   });

@@ -33,7 +33,8 @@ class Pages {
     std::string bytes(length, '\0');
     for (std::size_t at = 0; at < length;) {
       const off_t position = offset + static_cast<off_t>(at);
-      const std::size_t part = std::min(length - at, static_cast<std::size_t>(kPage - position % kPage));
+      const std::size_t part =
+          std::min(length - at, static_cast<std::size_t>(kPage - position % kPage));
       if (const auto page = pages_.find(position / kPage); page != pages_.end())
         page->second.copy(bytes.data() + at, part, static_cast<std::size_t>(position % kPage));
       at += part;
@@ -44,7 +45,8 @@ class Pages {
   void write(std::string_view bytes, off_t offset) {
     for (std::size_t at = 0; at < bytes.size();) {
       const off_t position = offset + static_cast<off_t>(at);
-      const std::size_t part = std::min(bytes.size() - at, static_cast<std::size_t>(kPage - position % kPage));
+      const std::size_t part =
+          std::min(bytes.size() - at, static_cast<std::size_t>(kPage - position % kPage));
       std::string& page = pages_[position / kPage];
       page.resize(kPage, '\0');
       page.replace(static_cast<std::size_t>(position % kPage), part, bytes.substr(at, part));
@@ -61,7 +63,8 @@ class Pages {
   // Whole pages go, parts of pages become zeros.
   void zero(off_t offset, off_t length) {
     const off_t end = offset + length;
-    for (auto page = pages_.lower_bound(offset / kPage); page != pages_.end() && page->first * kPage < end;) {
+    for (auto page = pages_.lower_bound(offset / kPage);
+         page != pages_.end() && page->first * kPage < end;) {
       const off_t begin = page->first * kPage;
       if (offset <= begin && end >= begin + kPage) {
         page = pages_.erase(page);
@@ -75,7 +78,8 @@ class Pages {
   }
 
   void allocate(off_t offset, off_t length) {
-    for (off_t page = offset / kPage; page * kPage < offset + length; ++page) pages_[page].resize(kPage, '\0');
+    for (off_t page = offset / kPage; page * kPage < offset + length; ++page)
+      pages_[page].resize(kPage, '\0');
   }
 
   Result<off_t> seek(off_t offset, int whence) const {
@@ -117,7 +121,8 @@ struct MemoryBackend::Node {
   std::vector<RangeLock> locks;
   std::map<const void*, int> flocks;  // by open file: LOCK_SH or LOCK_EX
 
-  // A directory's names, and the order in which they are listed: a cursor is the number of a name's creation.
+  // A directory's names, and the order in which they are listed: a cursor is the number of a name's
+  // creation.
   struct Child {
     std::uint64_t number;
     NodePointer node;
@@ -153,8 +158,12 @@ struct MemoryInode final : Inode {
   std::string bytes;
 };
 
-inline NodePointer& node_of(Inode& inode) { return const_cast<NodePointer&>(static_cast<MemoryInode&>(inode).node); }
-inline Entry entry_of(const NodePointer& node) { return {std::make_unique<MemoryInode>(node), node->now_attributes()}; }
+inline NodePointer& node_of(Inode& inode) {
+  return const_cast<NodePointer&>(static_cast<MemoryInode&>(inode).node);
+}
+inline Entry entry_of(const NodePointer& node) {
+  return {std::make_unique<MemoryInode>(node), node->now_attributes()};
+}
 
 struct MemoryFile final : File {
   MemoryFile(MemoryBackend& of, NodePointer opened, int with_flags)
@@ -204,7 +213,8 @@ void MemoryBackend::deliver(Answer<T> answer, Result<T> result) {
     answer.complete(std::move(result));
     return;
   }
-  auto parcel = std::make_shared<std::pair<Answer<T>, Result<T>>>(std::move(answer), std::move(result));
+  auto parcel =
+      std::make_shared<std::pair<Answer<T>, Result<T>>>(std::move(answer), std::move(result));
   {
     std::scoped_lock lock(later_mutex_);
     later_.emplace_back([parcel] { parcel->first.complete(std::move(parcel->second)); });

@@ -13,8 +13,9 @@ void MemoryBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::s
   });
 }
 
-void MemoryBackend::set_xattr(const Caller&, Inode& inode, std::string_view name, std::string_view value, int flags,
-                              bool may_keep_set_gid, Answer<void> answer) {
+void MemoryBackend::set_xattr(const Caller&, Inode& inode, std::string_view name,
+                              std::string_view value, int flags, bool may_keep_set_gid,
+                              Answer<void> answer) {
   serve("set_xattr", std::move(answer), [&]() -> Result<void> {
     Node& node = *node_of(inode);
     const bool is_there = node.xattrs.contains(name);

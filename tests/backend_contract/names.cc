@@ -130,14 +130,16 @@ void rename_flags_are_kept(Volume& volume) {
   CHECK(volume.text_of(*volume.lookup(volume.root(), "b")->inode) == "b");
   CHECK(volume.rename(volume.root(), "a", volume.root(), "c", RENAME_NOREPLACE));
   CHECK(is_same(*volume.lookup(volume.root(), "c"), a));
-  CHECK(code_of(volume.rename(volume.root(), "c", volume.root(), "absent", RENAME_EXCHANGE)) == ENOENT);
+  CHECK(code_of(volume.rename(volume.root(), "c", volume.root(), "absent", RENAME_EXCHANGE)) ==
+        ENOENT);
   REQUIRE(volume.rename(volume.root(), "c", volume.root(), "b", RENAME_EXCHANGE));
   CHECK(is_same(*volume.lookup(volume.root(), "b"), a));
   CHECK(is_same(*volume.lookup(volume.root(), "c"), b));
   const auto directory = volume.make_directory(volume.root(), "directory");
   REQUIRE(volume.rename(volume.root(), "directory", volume.root(), "b", RENAME_EXCHANGE));
   CHECK(is_same(*volume.lookup(volume.root(), "b"), *directory));
-  CHECK(code_of(volume.rename(volume.root(), "b", volume.root(), "c", RENAME_NOREPLACE | RENAME_EXCHANGE)) == EINVAL);
+  CHECK(code_of(volume.rename(volume.root(), "b", volume.root(), "c",
+                              RENAME_NOREPLACE | RENAME_EXCHANGE)) == EINVAL);
 }
 
 void links_share_one_file(Volume& volume) {
@@ -186,7 +188,8 @@ void symlinks_are_never_followed(Volume& volume) {
   CHECK(is_same(*second, *link));
   REQUIRE(volume.unlink(volume.root(), "link"));
   CHECK(volume.text_of(*target.inode) == "target");
-  REQUIRE(volume.rename(volume.root(), "target", volume.root(), "way"));  // replaces the link, not what it names
+  REQUIRE(volume.rename(volume.root(), "target", volume.root(),
+                        "way"));  // replaces the link, not what it names
   CHECK(code_of(volume.lookup(*directory->inode, "target")) == ENOENT);
 }
 
@@ -212,8 +215,8 @@ void names_have_255_bytes(Volume& volume) {
 }
 
 std::unique_ptr<File> opened_directory(Volume& volume, Inode& inode) {
-  auto opened =
-      ask<std::unique_ptr<File>>([&](auto answer) { volume.backend().open_directory(inode, std::move(answer)); });
+  auto opened = ask<std::unique_ptr<File>>(
+      [&](auto answer) { volume.backend().open_directory(inode, std::move(answer)); });
   REQUIRE(opened);
   return std::move(*opened);
 }
@@ -268,7 +271,8 @@ void cursors_outlive_changes(Volume& volume) {
     for (int step = 0; step < 2 && round < kStaying / 2; ++step) {
       const int number = (round * 2 + step) * 13 % kStaying;
       (void)volume.unlink(volume.root(), going(number));
-      (void)volume.create(volume.root(), "coming-" + std::to_string(round) + "-" + std::to_string(step), O_RDWR);
+      (void)volume.create(volume.root(),
+                          "coming-" + std::to_string(round) + "-" + std::to_string(step), O_RDWR);
     }
     REQUIRE(++round < 10'000);
   }

@@ -44,31 +44,36 @@ Result<Known> Volume::lookup(Inode& parent, std::string_view name) {
 }
 
 Result<Attributes> Volume::attributes(Inode& inode) {
-  return ask<Attributes>([&](auto answer) { backend_->get_attributes(inode, nullptr, std::move(answer)); });
+  return ask<Attributes>(
+      [&](auto answer) { backend_->get_attributes(inode, nullptr, std::move(answer)); });
 }
 
 Result<Attributes> Volume::change(Inode& inode, const AttributeChanges& changes, File* file) {
-  return ask<Attributes>(
-      [&](auto answer) { backend_->set_attributes(caller, inode, file, changes, std::move(answer)); });
+  return ask<Attributes>([&](auto answer) {
+    backend_->set_attributes(caller, inode, file, changes, std::move(answer));
+  });
 }
 
 Result<Known> Volume::make_directory(Inode& parent, std::string_view name, mode_t mode) {
-  return keep(
-      ask<Entry>([&](auto answer) { backend_->make_directory(caller, parent, name, mode, std::move(answer)); }));
+  return keep(ask<Entry>([&](auto answer) {
+    backend_->make_directory(caller, parent, name, mode, std::move(answer));
+  }));
 }
 
 Result<Known> Volume::make_symlink(Inode& parent, std::string_view name, std::string_view target) {
-  return keep(
-      ask<Entry>([&](auto answer) { backend_->make_symlink(caller, parent, name, target, std::move(answer)); }));
+  return keep(ask<Entry>([&](auto answer) {
+    backend_->make_symlink(caller, parent, name, target, std::move(answer));
+  }));
 }
 
 Result<Known> Volume::make_node(Inode& parent, std::string_view name, mode_t mode) {
-  return keep(
-      ask<Entry>([&](auto answer) { backend_->make_node(caller, parent, name, mode, 0, std::move(answer)); }));
+  return keep(ask<Entry>(
+      [&](auto answer) { backend_->make_node(caller, parent, name, mode, 0, std::move(answer)); }));
 }
 
 Result<Known> Volume::link(Inode& inode, Inode& parent, std::string_view name) {
-  return keep(ask<Entry>([&](auto answer) { backend_->link(inode, parent, name, std::move(answer)); }));
+  return keep(
+      ask<Entry>([&](auto answer) { backend_->link(inode, parent, name, std::move(answer)); }));
 }
 
 Result<void> Volume::unlink(Inode& parent, std::string_view name) {
@@ -76,20 +81,23 @@ Result<void> Volume::unlink(Inode& parent, std::string_view name) {
 }
 
 Result<void> Volume::remove_directory(Inode& parent, std::string_view name) {
-  return ask<void>([&](auto answer) { backend_->remove_directory(parent, name, std::move(answer)); });
+  return ask<void>(
+      [&](auto answer) { backend_->remove_directory(parent, name, std::move(answer)); });
 }
 
-Result<void> Volume::rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
-                            unsigned flags) {
-  return ask<void>(
-      [&](auto answer) { backend_->rename(parent, name, new_parent, new_name, flags, std::move(answer)); });
+Result<void> Volume::rename(Inode& parent, std::string_view name, Inode& new_parent,
+                            std::string_view new_name, unsigned flags) {
+  return ask<void>([&](auto answer) {
+    backend_->rename(parent, name, new_parent, new_name, flags, std::move(answer));
+  });
 }
 
 Result<std::string> Volume::read_link(Inode& inode) {
   return ask<std::string>([&](auto answer) { backend_->read_link(inode, std::move(answer)); });
 }
 
-Result<Volume::Opened> Volume::create(Inode& parent, std::string_view name, int flags, mode_t mode) {
+Result<Volume::Opened> Volume::create(Inode& parent, std::string_view name, int flags,
+                                      mode_t mode) {
   Result<Created> created = ask<Created>(
       [&](auto answer) { backend_->create(caller, parent, name, mode, flags, std::move(answer)); });
   if (!created) return failure(created.error());
@@ -98,19 +106,23 @@ Result<Volume::Opened> Volume::create(Inode& parent, std::string_view name, int 
 }
 
 Result<std::unique_ptr<File>> Volume::open(Inode& inode, int flags) {
-  return ask<std::unique_ptr<File>>([&](auto answer) { backend_->open(inode, flags, std::move(answer)); });
+  return ask<std::unique_ptr<File>>(
+      [&](auto answer) { backend_->open(inode, flags, std::move(answer)); });
 }
 
 Result<std::string> Volume::read(File& file, std::size_t size, off_t offset) {
   return ask<std::string>([&](Answer<std::string> answer) {
-    backend_->read(file, size, offset, [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
-      if (!read) return answer.complete(failure(read.error()));
-      return answer.complete(std::string(reinterpret_cast<const char*>(read->data()), read->size()));
-    });
+    backend_->read(file, size, offset,
+                   [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
+                     if (!read) return answer.complete(failure(read.error()));
+                     return answer.complete(
+                         std::string(reinterpret_cast<const char*>(read->data()), read->size()));
+                   });
   });
 }
 
-Result<std::size_t> Volume::write(File& file, std::string_view text, off_t offset, Backend::WriteOptions options) {
+Result<std::size_t> Volume::write(File& file, std::string_view text, off_t offset,
+                                  Backend::WriteOptions options) {
   return ask<std::size_t>([&](auto answer) {
     backend_->write(file, std::as_bytes(std::span(text)), offset, options, std::move(answer));
   });
@@ -136,12 +148,14 @@ namespace {
 
 class Collecting final : public DirectorySink {
  public:
-  Collecting(std::size_t most, bool with_attributes) : most_(most), with_attributes_(with_attributes) {}
+  Collecting(std::size_t most, bool with_attributes)
+      : most_(most), with_attributes_(with_attributes) {}
   bool wants_attributes() const override { return with_attributes_; }
-  bool add(std::string_view name, std::uint64_t, std::uint64_t ino, unsigned char type, std::uint64_t next,
-           std::optional<Entry> entry) override {
+  bool add(std::string_view name, std::uint64_t, std::uint64_t ino, unsigned char type,
+           std::uint64_t next, std::optional<Entry> entry) override {
     if (listed.size() == most_) return false;
-    listed.push_back({std::string(name), ino, type, next, entry ? std::string(entry->inode->key()) : ""});
+    listed.push_back(
+        {std::string(name), ino, type, next, entry ? std::string(entry->inode->key()) : ""});
     return true;
   }
   std::vector<Volume::Listed> listed;
@@ -153,11 +167,11 @@ class Collecting final : public DirectorySink {
 
 }  // namespace
 
-Result<std::vector<Volume::Listed>> Volume::list(File& directory, std::uint64_t cursor, std::size_t most,
-                                                 bool with_attributes) {
+Result<std::vector<Volume::Listed>> Volume::list(File& directory, std::uint64_t cursor,
+                                                 std::size_t most, bool with_attributes) {
   Collecting sink(most, with_attributes);
-  const Result<void> read =
-      ask<void>([&](auto answer) { backend_->read_directory(directory, cursor, sink, std::move(answer)); });
+  const Result<void> read = ask<void>(
+      [&](auto answer) { backend_->read_directory(directory, cursor, sink, std::move(answer)); });
   if (!read) return failure(read.error());
   return std::move(sink.listed);
 }

@@ -3,7 +3,10 @@
 
 load mount.bash
 
-setup() { make_workspace; }
+setup() {
+  OUTPUT="" # of expect_status
+  make_workspace
+}
 
 teardown() {
   show_log_of_failure

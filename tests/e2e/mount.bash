@@ -6,6 +6,8 @@
 #   mount_tree ARGUMENTS…    claimfs mount, guarded by a watchdog that aborts the connection if a test hangs
 #   drop_workspace           everything away again
 
+# shellcheck disable=SC2016,SC2119,SC2120  # programs of awk; functions that take arguments from other files
+
 bats_require_minimum_version 1.5.0
 
 : "${CLAIMFS_BIN:=$(cd "${BATS_TEST_DIRNAME:-.}/../.." && pwd)/build/release/claimfs}"
@@ -145,7 +147,7 @@ spawn() {
 # Daemons are found by the contract: claimfs first, the mount point as a word of its own.
 daemons_of() {
   local file first
-  for file in $(grep -slzxF -- "$1" /proc/[0-9]*/cmdline); do
+  grep -slzxF -- "$1" /proc/[0-9]*/cmdline | while read -r file; do
     first=$(tr '\0' '\n' 2>/dev/null <"$file" | head -n 1)
     if [ "${first##*/}" = claimfs ]; then basename "$(dirname "$file")"; fi
   done

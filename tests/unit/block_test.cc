@@ -28,8 +28,10 @@ struct Disk {
     path = directory + "/disk";
     std::ofstream(path) << std::string(source_bytes, 's');
     ::chmod(path.c_str(), 0640);
-    backend = make_block_backend(
-        {.path = path, .type = "File", .is_local = false, .capacity_bytes = static_cast<std::uint64_t>(capacity)});
+    backend = make_block_backend({.path = path,
+                                  .type = "File",
+                                  .is_local = false,
+                                  .capacity_bytes = static_cast<std::uint64_t>(capacity)});
     REQUIRE(backend->start());
     Result<Entry> entry = ask<Entry>([&](auto answer) { backend->root(std::move(answer)); });
     REQUIRE(entry);
@@ -39,33 +41,38 @@ struct Disk {
   ~Disk() { std::filesystem::remove_all(directory); }
 
   std::unique_ptr<File> open(int flags) {
-    auto opened = ask<std::unique_ptr<File>>([&](auto answer) { backend->open(*root, flags, std::move(answer)); });
+    auto opened = ask<std::unique_ptr<File>>(
+        [&](auto answer) { backend->open(*root, flags, std::move(answer)); });
     REQUIRE(code_of(opened) == 0);
     return std::move(*opened);
   }
   Result<std::string> read(File& file, std::size_t size, off_t offset) {
     return ask<std::string>([&](Answer<std::string> answer) {
-      backend->read(file, size, offset, [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
-        if (!read) return answer.complete(failure(read.error()));
-        return answer.complete(std::string(reinterpret_cast<const char*>(read->data()), read->size()));
-      });
+      backend->read(file, size, offset,
+                    [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
+                      if (!read) return answer.complete(failure(read.error()));
+                      return answer.complete(
+                          std::string(reinterpret_cast<const char*>(read->data()), read->size()));
+                    });
     });
   }
   Result<std::size_t> write(File& file, std::string_view text, off_t offset, bool append = false) {
     return ask<std::size_t>([&](auto answer) {
-      backend->write(file, std::as_bytes(std::span(text)), offset, {.append = append}, std::move(answer));
+      backend->write(file, std::as_bytes(std::span(text)), offset, {.append = append},
+                     std::move(answer));
     });
   }
   Result<Attributes> change(const AttributeChanges& changes) {
-    return ask<Attributes>(
-        [&](auto answer) { backend->set_attributes({}, *root, nullptr, changes, std::move(answer)); });
+    return ask<Attributes>([&](auto answer) {
+      backend->set_attributes({}, *root, nullptr, changes, std::move(answer));
+    });
   }
   Result<off_t> seek(File& file, off_t offset, int whence) {
     return ask<off_t>([&](auto answer) { backend->seek(file, offset, whence, std::move(answer)); });
   }
   int allocate(File& file, int mode, off_t offset, off_t length) {
-    return code_of(
-        ask<void>([&](auto answer) { backend->allocate(file, mode, offset, length, std::move(answer)); }));
+    return code_of(ask<void>(
+        [&](auto answer) { backend->allocate(file, mode, offset, length, std::move(answer)); }));
   }
   Result<std::size_t> copy(File& file, off_t from, off_t to, std::size_t length) {
     return ask<std::size_t>(
@@ -84,17 +91,20 @@ struct Disk {
 
 TEST_CASE("a Block claim is one regular file of its capacity", "[block]") {
   // The longest first: what it leaves in a buffer must not be seen by the others.
-  for (const std::size_t source_bytes : std::initializer_list<std::size_t>{100'000, kCapacity, 100, 0}) {
+  for (const std::size_t source_bytes :
+       std::initializer_list<std::size_t>{100'000, kCapacity, 100, 0}) {
     INFO("source of " << source_bytes);
     Disk disk(source_bytes);
     CHECK(disk.attributes.mode == (S_IFREG | 0640));
     CHECK(disk.attributes.size == kCapacity);
     CHECK(disk.attributes.nlink == 1);
     CHECK(disk.backend->probe()->size == kCapacity);
-    CHECK(code_of(ask<Entry>([&](auto answer) { disk.backend->lookup(*disk.root, "x", std::move(answer)); })) ==
-          ENOTDIR);
-    CHECK(code_of(ask<std::unique_ptr<File>>(
-              [&](auto answer) { disk.backend->open_directory(*disk.root, std::move(answer)); })) == ENOTDIR);
+    CHECK(code_of(ask<Entry>([&](auto answer) {
+            disk.backend->lookup(*disk.root, "x", std::move(answer));
+          })) == ENOTDIR);
+    CHECK(code_of(ask<std::unique_ptr<File>>([&](auto answer) {
+            disk.backend->open_directory(*disk.root, std::move(answer));
+          })) == ENOTDIR);
     const auto file = disk.open(O_RDONLY);
     const Result<std::string> all = disk.read(*file, 200'000, 0);
     REQUIRE(all);
@@ -220,7 +230,8 @@ TEST_CASE("a Block claim's locks are its source's", "[block]") {
   const auto one = disk.open(O_RDWR);
   const auto two = disk.open(O_RDONLY);
   const auto flock = [&](File& file, int operation) {
-    return code_of(ask<void>([&](auto answer) { disk.backend->flock(file, operation, false, std::move(answer)); }));
+    return code_of(ask<void>(
+        [&](auto answer) { disk.backend->flock(file, operation, false, std::move(answer)); }));
   };
   CHECK(flock(*one, LOCK_EX) == 0);
   CHECK(flock(*two, LOCK_SH) == EAGAIN);
@@ -231,15 +242,17 @@ TEST_CASE("a Block claim's locks are its source's", "[block]") {
   range.end = 9;
   range.owner = 1;
   const auto set = [&](const RangeLock& lock) {
-    return code_of(ask<void>([&](auto answer) { disk.backend->set_lock(*disk.root, lock, false, std::move(answer)); }));
+    return code_of(ask<void>(
+        [&](auto answer) { disk.backend->set_lock(*disk.root, lock, false, std::move(answer)); }));
   };
   CHECK(set(range) == 0);
   range.owner = 2;
   CHECK(set(range) == EAGAIN);
-  const auto holder =
-      ask<RangeLock>([&](auto answer) { disk.backend->test_lock(*disk.root, range, std::move(answer)); });
+  const auto holder = ask<RangeLock>(
+      [&](auto answer) { disk.backend->test_lock(*disk.root, range, std::move(answer)); });
   CHECK(holder->type == F_WRLCK);
-  CHECK(ask<void>([&](auto answer) { disk.backend->drop_locks(*disk.root, 1, std::move(answer)); }));
+  CHECK(
+      ask<void>([&](auto answer) { disk.backend->drop_locks(*disk.root, 1, std::move(answer)); }));
   CHECK(set(range) == 0);
 }
 
@@ -268,19 +281,22 @@ TEST_CASE("a Block claim's source must be a file or a device", "[block]") {
       {"a fifo", in + "/fifo", "", false,
        "volumeMode Block needs a file or a block device: " + in + "/fifo is something else"},
       {"missing", in + "/absent", "", false,
-       "hostPath " + in + "/absent: create the file, or set hostPath.type to FileOrCreate: No such file or directory"},
+       "hostPath " + in +
+           "/absent: create the file, or set hostPath.type to FileOrCreate: No such file or "
+           "directory"},
       {"missing by type", in + "/absent", "File", false,
        "hostPath type check failed: " + in + "/absent is not a file"},
       {"another type", in + "/disk", "BlockDevice", false,
        "hostPath type check failed: " + in + "/disk is not a block device"},
       {"relative", "disk", "", false,
        "hostPath \"disk\" is not absolute: write the whole path in the PersistentVolume"},
-      {"upwards", in + "/../disk", "", false, "invalid HostPath `" + in + "/../disk`: must not contain '..'"},
+      {"upwards", in + "/../disk", "", false,
+       "invalid HostPath `" + in + "/../disk`: must not contain '..'"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    const auto backend =
-        make_block_backend({.path = row.path, .type = row.type, .is_local = row.is_local, .capacity_bytes = 4096});
+    const auto backend = make_block_backend(
+        {.path = row.path, .type = row.type, .is_local = row.is_local, .capacity_bytes = 4096});
     const Result<void> started = backend->start();
     CHECK((started ? "" : started.error().message()) == row.why);
   }

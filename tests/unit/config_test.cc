@@ -24,7 +24,8 @@ std::string complaints(const std::string& text) {
 }  // namespace
 
 TEST_CASE("an empty configuration is all defaults", "[config]") {
-  for (const char* const text : {"", "# nothing\n", "---\n", "{}", "node:\nnfs:\nmanifests: ~\nmetrics: {listen: \"\"}\n"}) {
+  for (const char* const text :
+       {"", "# nothing\n", "---\n", "{}", "node:\nnfs:\nmanifests: ~\nmetrics: {listen: \"\"}\n"}) {
     INFO(text);
     const Result<Config> config = parse(text, "c.yaml");
     REQUIRE(config);
@@ -43,15 +44,17 @@ TEST_CASE("an empty configuration is all defaults", "[config]") {
 }
 
 TEST_CASE("every key is taken", "[config]") {
-  const Result<Config> config = parse("node: node-a.example\n"
-                                      "nodeLabels: {kubernetes.io/hostname: node-a}\n"
-                                      "state: /s\n"
-                                      "store: sqlite:///db\n"
-                                      "manifests: [/m, /n]\n"
-                                      "capacity: {enforcement: accounting}\n"
-                                      "reclaim: {hostPathRoots: []}\n"
-                                      "nfs: {softDeadline: 500ms, connections: 16}\n"
-                                      "log: {level: debug, format: json, file: /l}\n", "c.yaml");
+  const Result<Config> config = parse(
+      "node: node-a.example\n"
+      "nodeLabels: {kubernetes.io/hostname: node-a}\n"
+      "state: /s\n"
+      "store: sqlite:///db\n"
+      "manifests: [/m, /n]\n"
+      "capacity: {enforcement: accounting}\n"
+      "reclaim: {hostPathRoots: []}\n"
+      "nfs: {softDeadline: 500ms, connections: 16}\n"
+      "log: {level: debug, format: json, file: /l}\n",
+      "c.yaml");
   REQUIRE(config);
   CHECK(config->node == "node-a.example");
   CHECK(config->node_labels.at("kubernetes.io/hostname") == "node-a");
@@ -74,60 +77,98 @@ TEST_CASE("mistakes in a configuration are named with their line", "[config]") {
     const char* complaint;
   };
   const std::vector<Row> rows = {
-      {.name = "unknown key", .text = "node: a\nmanifest: [/x]\n",
+      {.name = "unknown key",
+       .text = "node: a\nmanifest: [/x]\n",
        .complaint = "c.yaml:2: unknown key \"manifest\"; did you mean \"manifests\"?"},
-      {.name = "unknown key further in", .text = "nfs:\n  softdeadlin: 1s\n",
-       .complaint = "c.yaml:2: unknown key \"nfs.softdeadlin\"; did you mean \"nfs.softDeadline\"?"},
-      {.name = "not a map", .text = "[a]\n", .complaint = "c.yaml:1: the configuration must be a map, as in `node: …`"},
-      {.name = "section not a map", .text = "nfs: 4\n",
+      {.name = "unknown key further in",
+       .text = "nfs:\n  softdeadlin: 1s\n",
+       .complaint =
+           "c.yaml:2: unknown key \"nfs.softdeadlin\"; did you mean \"nfs.softDeadline\"?"},
+      {.name = "not a map",
+       .text = "[a]\n",
+       .complaint = "c.yaml:1: the configuration must be a map, as in `node: …`"},
+      {.name = "section not a map",
+       .text = "nfs: 4\n",
        .complaint = "c.yaml:1: nfs must be a map, as in `nfs: {softDeadline: …}`"},
-      {.name = "duplicate key", .text = "node: a\nnode: b\n", .complaint = "c.yaml:2: duplicate key \"node\""},
-      {.name = "two documents", .text = "node: a\n---\nnode: b\n",
+      {.name = "duplicate key",
+       .text = "node: a\nnode: b\n",
+       .complaint = "c.yaml:2: duplicate key \"node\""},
+      {.name = "two documents",
+       .text = "node: a\n---\nnode: b\n",
        .complaint = "c.yaml:3: a second document; a configuration is one"},
-      {.name = "number for a string", .text = "state: 5\n",
+      {.name = "number for a string",
+       .text = "state: 5\n",
        .complaint = "c.yaml:1: state must be a string; put it in quotes"},
-      {.name = "boolean for a label", .text = "nodeLabels:\n  a: \"true\"\n  b: true\n",
+      {.name = "boolean for a label",
+       .text = "nodeLabels:\n  a: \"true\"\n  b: true\n",
        .complaint = "c.yaml:3: nodeLabels.b must be a string; put it in quotes"},
-      {.name = "labels as a list", .text = "nodeLabels: [a]\n",
-       .complaint = "c.yaml:1: nodeLabels must be a map, as in `nodeLabels: {kubernetes.io/hostname: node-a}`"},
-      {.name = "node name", .text = "node: Node_A\n",
-       .complaint = "c.yaml:1: node \"Node_A\" is no node name: up to 253 lower-case letters, digits, '-' and '.', as in "
+      {.name = "labels as a list",
+       .text = "nodeLabels: [a]\n",
+       .complaint = "c.yaml:1: nodeLabels must be a map, as in `nodeLabels: "
+                    "{kubernetes.io/hostname: node-a}`"},
+      {.name = "node name",
+       .text = "node: Node_A\n",
+       .complaint = "c.yaml:1: node \"Node_A\" is no node name: up to 253 lower-case letters, "
+                    "digits, '-' and '.', as in "
                     "\"node-a\""},
-      {.name = "relative state", .text = "state: a/b\n",
+      {.name = "relative state",
+       .text = "state: a/b\n",
        .complaint = "c.yaml:1: state must be an absolute path, not \"a/b\""},
-      {.name = "relative manifests", .text = "manifests:\n- /a\n- b\n",
+      {.name = "relative manifests",
+       .text = "manifests:\n- /a\n- b\n",
        .complaint = "c.yaml:3: manifests[1] must be an absolute path, not \"b\""},
-      {.name = "manifests as text", .text = "manifests: /a\n",
+      {.name = "manifests as text",
+       .text = "manifests: /a\n",
        .complaint = "c.yaml:1: manifests must be a list of paths, as in `[/tmp]`"},
-      {.name = "relative root", .text = "reclaim: {hostPathRoots: [tmp]}\n",
+      {.name = "relative root",
+       .text = "reclaim: {hostPathRoots: [tmp]}\n",
        .complaint = "c.yaml:1: reclaim.hostPathRoots[0] must be an absolute path, not \"tmp\""},
-      {.name = "root of all", .text = "reclaim: {hostPathRoots: [/]}\n",
-       .complaint = "c.yaml:1: reclaim.hostPathRoots may not hold the whole file system; name the directories below which "
+      {.name = "root of all",
+       .text = "reclaim: {hostPathRoots: [/]}\n",
+       .complaint = "c.yaml:1: reclaim.hostPathRoots may not hold the whole file system; name the "
+                    "directories below which "
                     "Delete may remove"},
-      {.name = "root of all in disguise", .text = "reclaim: {hostPathRoots: [//a/.././]}\n",
-       .complaint = "c.yaml:1: reclaim.hostPathRoots may not hold the whole file system; name the directories below which "
+      {.name = "root of all in disguise",
+       .text = "reclaim: {hostPathRoots: [//a/.././]}\n",
+       .complaint = "c.yaml:1: reclaim.hostPathRoots may not hold the whole file system; name the "
+                    "directories below which "
                     "Delete may remove"},
-      {.name = "etcd", .text = "store: etcd://10.0.0.1:2379\n",
+      {.name = "etcd",
+       .text = "store: etcd://10.0.0.1:2379\n",
        .complaint = "c.yaml:1: store etcd:// is not in this version; use sqlite or sqlite:///PATH"},
-      {.name = "relative store", .text = "store: sqlite://a\n",
+      {.name = "relative store",
+       .text = "store: sqlite://a\n",
        .complaint = "c.yaml:1: unknown store \"sqlite://a\"; use sqlite or sqlite:///PATH"},
-      {.name = "store of nothing", .text = "store: sqlite:///\n",
+      {.name = "store of nothing",
+       .text = "store: sqlite:///\n",
        .complaint = "c.yaml:1: unknown store \"sqlite:///\"; use sqlite or sqlite:///PATH"},
-      {.name = "unknown word", .text = "capacity: {enforcement: strict}\n",
-       .complaint = "c.yaml:1: unknown capacity.enforcement \"strict\"; known are auto, quota, accounting, none"},
-      {.name = "unknown level", .text = "log: {level: loud}\n",
+      {.name = "unknown word",
+       .text = "capacity: {enforcement: strict}\n",
+       .complaint = "c.yaml:1: unknown capacity.enforcement \"strict\"; known are auto, quota, "
+                    "accounting, none"},
+      {.name = "unknown level",
+       .text = "log: {level: loud}\n",
        .complaint = "c.yaml:1: unknown log.level \"loud\"; known are error, warn, info, debug"},
-      {.name = "duration without unit", .text = "nfs: {softDeadline: 30}\n",
-       .complaint = "c.yaml:1: nfs.softDeadline must be a duration of up to 1h with its unit, as in 30s, 500ms or 2m"},
-      {.name = "duration of nothing", .text = "nfs: {softDeadline: 0s}\n",
-       .complaint = "c.yaml:1: nfs.softDeadline must be a duration of up to 1h with its unit, as in 30s, 500ms or 2m"},
-      {.name = "connections", .text = "nfs: {connections: 0}\n",
+      {.name = "duration without unit",
+       .text = "nfs: {softDeadline: 30}\n",
+       .complaint = "c.yaml:1: nfs.softDeadline must be a duration of up to 1h with its unit, as "
+                    "in 30s, 500ms or 2m"},
+      {.name = "duration of nothing",
+       .text = "nfs: {softDeadline: 0s}\n",
+       .complaint = "c.yaml:1: nfs.softDeadline must be a duration of up to 1h with its unit, as "
+                    "in 30s, 500ms or 2m"},
+      {.name = "connections",
+       .text = "nfs: {connections: 0}\n",
        .complaint = "c.yaml:1: nfs.connections must be a number from 1 to 16"},
-      {.name = "many connections", .text = "nfs: {connections: 18446744073709551615}\n",
+      {.name = "many connections",
+       .text = "nfs: {connections: 18446744073709551615}\n",
        .complaint = "c.yaml:1: nfs.connections must be a number from 1 to 16"},
-      {.name = "metrics", .text = "metrics:\n  listen: :9090\n",
-       .complaint = "c.yaml:2: metrics.listen is not in this version; leave it empty and read .claimfs/metrics"},
-      {.name = "all of them", .text = "log: {level: x}\nnoed: a\nstate: b\n",
+      {.name = "metrics",
+       .text = "metrics:\n  listen: :9090\n",
+       .complaint = "c.yaml:2: metrics.listen is not in this version; leave it empty and read "
+                    ".claimfs/metrics"},
+      {.name = "all of them",
+       .text = "log: {level: x}\nnoed: a\nstate: b\n",
        .complaint = "c.yaml:1: unknown log.level \"x\"; known are error, warn, info, debug\n"
                     "c.yaml:2: unknown key \"noed\"; did you mean \"node\"?\n"
                     "c.yaml:3: state must be an absolute path, not \"b\""},
@@ -157,7 +198,8 @@ TEST_CASE("durations", "[config]") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    const Result<Config> config = parse(std::string("nfs: {softDeadline: ") + row.text + "}\n", "c.yaml");
+    const Result<Config> config =
+        parse(std::string("nfs: {softDeadline: ") + row.text + "}\n", "c.yaml");
     CHECK((config ? config->nfs_soft_deadline.count() : 0) == row.milliseconds);
   }
 }

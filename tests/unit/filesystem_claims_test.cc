@@ -15,8 +15,9 @@ int attributes_code(MountedTree& tree, NodeId node) {
 }
 
 int remove_claim(MountedTree& tree, std::string_view name) {
-  return code_of(tree.ask<void>(
-      [&](auto answer) { tree.filesystem.remove_directory(tree.at({"ns"}), name, std::move(answer)); }));
+  return code_of(tree.ask<void>([&](auto answer) {
+    tree.filesystem.remove_directory(tree.at({"ns"}), name, std::move(answer));
+  }));
 }
 
 }  // namespace
@@ -37,13 +38,15 @@ TEST_CASE("a read-only claim reads, and refuses changes with EROFS", "[claims]")
   CHECK(code_of(tree.open(file.node, O_RDONLY | O_TRUNC)) == EROFS);
   CHECK(code_of(tree.create(root, "new")) == EROFS);
   CHECK(code_of(tree.make_directory(root, "new")) == EROFS);
-  CHECK(code_of(tree.ask<void>([&](auto answer) { fs.unlink(root, "file", std::move(answer)); })) == EROFS);
-  CHECK(code_of(tree.ask<void>([&](auto answer) { fs.remove_directory(root, "file", std::move(answer)); })) == EROFS);
+  CHECK(code_of(tree.ask<void>([&](auto answer) { fs.unlink(root, "file", std::move(answer)); })) ==
+        EROFS);
+  CHECK(code_of(tree.ask<void>(
+            [&](auto answer) { fs.remove_directory(root, "file", std::move(answer)); })) == EROFS);
   CHECK(code_of(tree.ask<void>([&](auto answer) {
           fs.rename(root, "file", root, "new", 0, std::move(answer));
         })) == EROFS);
-  CHECK(code_of(tree.ask<EntryReply>([&](auto answer) { fs.link(file.node, root, "new", std::move(answer)); })) ==
-        EROFS);
+  CHECK(code_of(tree.ask<EntryReply>(
+            [&](auto answer) { fs.link(file.node, root, "new", std::move(answer)); })) == EROFS);
   CHECK(code_of(tree.ask<EntryReply>([&](auto answer) {
           fs.make_symlink(caller, root, "new", "x", std::move(answer));
         })) == EROFS);
@@ -57,10 +60,12 @@ TEST_CASE("a read-only claim reads, and refuses changes with EROFS", "[claims]")
           fs.set_attributes(caller, file.node, nullptr, {.mode = 0600}, std::move(answer));
         })) == EROFS);
   CHECK(code_of(tree.ask<void>([&](auto answer) {
-          fs.set_xattr(caller, file.node, "user.a", "v", 0, [](gid_t) { return true; }, std::move(answer));
+          fs.set_xattr(
+              caller, file.node, "user.a", "v", 0, [](gid_t) { return true; }, std::move(answer));
         })) == EROFS);
-  CHECK(code_of(tree.ask<void>([&](auto answer) { fs.remove_xattr(file.node, "user.a", std::move(answer)); })) ==
-        EROFS);
+  CHECK(code_of(tree.ask<void>([&](auto answer) {
+          fs.remove_xattr(file.node, "user.a", std::move(answer));
+        })) == EROFS);
   CHECK(memory.calls() == 0);  // the backend has not heard of any
   CHECK(tree.open(file.node, O_RDONLY));
   CHECK(tree.lookup(root, "file"));
@@ -103,7 +108,8 @@ TEST_CASE("a volume that cannot be mounted answers EIO and is reported once", "[
     const NodeId root = tree.at({"ns", "data"});
     for (int attempt = 0; attempt < 3; ++attempt) {
       memory.fail_call(failing, EXFULL);
-      CHECK((attempt == 1 ? code_of(tree.open_directory(root)) : code_of(tree.lookup(root, "file"))) == EIO);
+      CHECK((attempt == 1 ? code_of(tree.open_directory(root))
+                          : code_of(tree.lookup(root, "file"))) == EIO);
       CHECK_FALSE(tree.volumes.front()->is_in_use());
     }
     REQUIRE(tree.reported.size() == 1);
@@ -131,7 +137,8 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
   const auto check = [&](std::initializer_list<Row> rows) {
     for (const Row& row : rows) {
       INFO(row.name);
-      CHECK(tree.xattr(root, std::string("user.claimfs.") + row.name).value_or("none") == row.value);
+      CHECK(tree.xattr(root, std::string("user.claimfs.") + row.name).value_or("none") ==
+            row.value);
     }
   };
   check({{.name = "phase", .value = "Bound"},
@@ -153,7 +160,8 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
   CHECK(code_of(tree.xattr(tree.at({"ns"}), "user.claimfs.phase")) == ENODATA);
   const auto set = [&](NodeId node, std::string_view name) {
     return code_of(tree.ask<void>([&](auto answer) {
-      tree.filesystem.set_xattr(tree.caller, node, name, "v", 0, [](gid_t) { return true; }, std::move(answer));
+      tree.filesystem.set_xattr(
+          tree.caller, node, name, "v", 0, [](gid_t) { return true; }, std::move(answer));
     }));
   };
   CHECK(set(root, "user.claimfs.phase") == EPERM);
@@ -164,7 +172,8 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
         })) == EPERM);
   const auto names = [&](bool may_administer) {
     const auto listed = tree.ask<std::string>([&](auto answer) {
-      tree.filesystem.list_xattrs(root, [may_administer] { return may_administer; }, std::move(answer));
+      tree.filesystem.list_xattrs(
+          root, [may_administer] { return may_administer; }, std::move(answer));
     });
     return listed.value_or("?");
   };

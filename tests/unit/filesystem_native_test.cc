@@ -47,8 +47,9 @@ struct CountingDoor final : PassthroughDoor {
 };
 
 Result<OpenReply> open_reply(MountedTree& tree, NodeId node, int flags) {
-  return tree.ask<OpenReply>(
-      [&](auto answer) { tree.filesystem.open(tree.caller, node, flags, false, std::move(answer)); });
+  return tree.ask<OpenReply>([&](auto answer) {
+    tree.filesystem.open(tree.caller, node, flags, false, std::move(answer));
+  });
 }
 
 backends::RangeLock range(std::uint64_t start, std::uint64_t owner) {
@@ -76,7 +77,8 @@ TEST_CASE("all opens of a file agree on the native file", "[passthrough]") {
     CHECK(writer->backing_id == 1);
     CHECK(door.asked == 1);  // the kernel's name is asked for once
     while (!tree.handles.empty()) tree.release(tree.handles.back());
-    CHECK(open_reply(tree, file.node, O_RDONLY)->backing_id == 1);  // and kept until the kernel forgets the file
+    CHECK(open_reply(tree, file.node, O_RDONLY)->backing_id ==
+          1);  // and kept until the kernel forgets the file
     CHECK(door.open.size() == 1);
     tree.drops_replies = true;
     CHECK(open_reply(tree, file.node, O_RDONLY));
@@ -111,7 +113,8 @@ TEST_CASE("a file that is open through the page cache stays so", "[passthrough]"
   tree.filesystem.set_passthrough_door(nullptr);
 }
 
-TEST_CASE("a set-id file's attributes are not believed, and its writes come to us", "[passthrough]") {
+TEST_CASE("a set-id file's attributes are not believed, and its writes come to us",
+          "[passthrough]") {
   CountingDoor door;
   Native native;
   MountedTree& tree = native.tree;
@@ -120,7 +123,8 @@ TEST_CASE("a set-id file's attributes are not believed, and its writes come to u
   tree.release(file.handle);
   const auto change = [&](mode_t mode) {
     return tree.ask<NodeAttributes>([&](auto answer) {
-      tree.filesystem.set_attributes(tree.caller, file.node, nullptr, {.mode = mode}, std::move(answer));
+      tree.filesystem.set_attributes(tree.caller, file.node, nullptr, {.mode = mode},
+                                     std::move(answer));
     });
   };
   CHECK(change(0755)->trust_seconds == kTrustSeconds);
@@ -138,12 +142,14 @@ TEST_CASE("a lock that is waited for is granted, given up, or a deadlock", "[loc
   Native native;
   MountedTree& tree = native.tree;
   const auto file = tree.create(native.root, "file").value();
-  const auto ask_for = [&](const backends::RangeLock& lock, bool wait, std::shared_ptr<NoInterruption> interruption,
+  const auto ask_for = [&](const backends::RangeLock& lock, bool wait,
+                           std::shared_ptr<NoInterruption> interruption,
                            std::promise<int>& answered) {
-    tree.filesystem.set_lock(*file.handle, lock, wait, std::move(interruption), [&answered](Result<void> result) {
-      answered.set_value(code_of(result));
-      return true;
-    });
+    tree.filesystem.set_lock(*file.handle, lock, wait, std::move(interruption),
+                             [&answered](Result<void> result) {
+                               answered.set_value(code_of(result));
+                               return true;
+                             });
   };
   const auto set = [&](const backends::RangeLock& lock, bool wait = false) {
     std::promise<int> answered;
@@ -201,10 +207,12 @@ TEST_CASE("the end of a filesystem gives up all waits", "[locks]") {
     const auto file = tree.create(tree.at({"ns", "data"}), "file").value();
     Handle* second = tree.open(file.node, O_RDWR).value();
     REQUIRE(tree.ask<void>([&](auto answer) {
-      tree.filesystem.flock(*file.handle, LOCK_EX, std::make_shared<NoInterruption>(), std::move(answer));
+      tree.filesystem.flock(*file.handle, LOCK_EX, std::make_shared<NoInterruption>(),
+                            std::move(answer));
     }));
     CHECK(code_of(tree.ask<void>([&](auto answer) {
-            tree.filesystem.flock(*second, LOCK_SH | LOCK_NB, std::make_shared<NoInterruption>(), std::move(answer));
+            tree.filesystem.flock(*second, LOCK_SH | LOCK_NB, std::make_shared<NoInterruption>(),
+                                  std::move(answer));
           })) == EAGAIN);
     auto of_request = std::make_shared<NoInterruption>();
     const std::weak_ptr<NoInterruption> interruption = of_request;

@@ -30,7 +30,8 @@ int code(MountedTree& tree, Call&& call) {
 }
 
 // Every way to change something in a directory, each refused with the same errno.
-void check_changes_are_refused(MountedTree& tree, NodeId directory, const std::string& name, int refusal) {
+void check_changes_are_refused(MountedTree& tree, NodeId directory, const std::string& name,
+                               int refusal) {
   Filesystem& fs = tree.filesystem;
   INFO("directory " << directory << ", name " << name);
   CHECK(code<EntryReply>(tree, [&](auto answer) {
@@ -48,7 +49,8 @@ void check_changes_are_refused(MountedTree& tree, NodeId directory, const std::s
   CHECK(code<CreateReply>(tree, [&](auto answer) {
           fs.create_unnamed(tree.caller, directory, 0600, O_RDWR, std::move(answer));
         }) == refusal);
-  CHECK(code<void>(tree, [&](auto answer) { fs.unlink(directory, name, std::move(answer)); }) == refusal);
+  CHECK(code<void>(tree, [&](auto answer) { fs.unlink(directory, name, std::move(answer)); }) ==
+        refusal);
   CHECK(code<void>(tree, [&](auto answer) {
           fs.rename(directory, name, directory, "renamed", 0, std::move(answer));
         }) == refusal);
@@ -56,9 +58,13 @@ void check_changes_are_refused(MountedTree& tree, NodeId directory, const std::s
           fs.set_attributes(tree.caller, directory, nullptr, {.mode = 0700}, std::move(answer));
         }) == refusal);
   CHECK(code<void>(tree, [&](auto answer) {
-          fs.set_xattr(tree.caller, directory, "user.a", "v", 0, [](gid_t) { return true; }, std::move(answer));
+          fs.set_xattr(
+              tree.caller, directory, "user.a", "v", 0, [](gid_t) { return true; },
+              std::move(answer));
         }) == refusal);
-  CHECK(code<void>(tree, [&](auto answer) { fs.remove_xattr(directory, "user.a", std::move(answer)); }) == refusal);
+  CHECK(code<void>(tree, [&](auto answer) {
+          fs.remove_xattr(directory, "user.a", std::move(answer));
+        }) == refusal);
 }
 
 }  // namespace
@@ -77,9 +83,11 @@ TEST_CASE("the tree lists namespaces, claims and its own state", "[tree]") {
   CHECK(sorted_names(tree, tree.at({"other"})) == Names{".", "..", "far"});
   CHECK(sorted_names(tree, tree.at({".claimfs"})) ==
         Names{".", "..", "claims", "events", "metrics", "status", "version", "volumes"});
-  CHECK(sorted_names(tree, tree.at({".claimfs", "volumes"})) == Names{".", "..", "pv-data", "pv-disk", "pv-far"});
+  CHECK(sorted_names(tree, tree.at({".claimfs", "volumes"})) ==
+        Names{".", "..", "pv-data", "pv-disk", "pv-far"});
   CHECK(sorted_names(tree, tree.at({".claimfs", "claims"})) == Names{".", "..", "ns", "other"});
-  CHECK(sorted_names(tree, tree.at({".claimfs", "claims", "ns"})) == Names{".", "..", "data", "pending"});
+  CHECK(sorted_names(tree, tree.at({".claimfs", "claims", "ns"})) ==
+        Names{".", "..", "data", "pending"});
   for (const auto& name : tree.names_in(tree.at({"ns"}))) {
     if (name.name == "data") CHECK(name.type == DT_DIR);
     if (name.name == "disk") CHECK(name.type == DT_REG);
@@ -101,7 +109,8 @@ TEST_CASE("the numbers of a listing are the numbers of its files", "[tree]") {
   MountedTree tree;
   tree.add(MountedTree::claim("data"));
   std::set<std::uint64_t> numbers;
-  for (const NodeId directory : {kRootNode, tree.at({"ns"}), tree.at({".claimfs"}), tree.at({".claimfs", "claims"})}) {
+  for (const NodeId directory :
+       {kRootNode, tree.at({"ns"}), tree.at({".claimfs"}), tree.at({".claimfs", "claims"})}) {
     for (const auto& name : tree.names_in(directory)) {
       if (name.name == "." || name.name == "..") continue;
       const auto entry = tree.ask<EntryReply>(
@@ -109,8 +118,9 @@ TEST_CASE("the numbers of a listing are the numbers of its files", "[tree]") {
       REQUIRE(entry);
       INFO(name.name);
       CHECK(numbers.insert(entry->attributes.ino).second);
-      const auto told = tree.ask<NodeAttributes>(
-          [&](auto answer) { tree.filesystem.get_attributes(entry->node, nullptr, std::move(answer)); });
+      const auto told = tree.ask<NodeAttributes>([&](auto answer) {
+        tree.filesystem.get_attributes(entry->node, nullptr, std::move(answer));
+      });
       REQUIRE(told);
       // A claim that nobody has looked at has no number of its own yet.
       if (name.name != "data") CHECK(name.ino == entry->attributes.ino);
@@ -119,14 +129,16 @@ TEST_CASE("the numbers of a listing are the numbers of its files", "[tree]") {
   }
   const auto again = tree.names_in(tree.at({"ns"}));
   const auto data = std::ranges::find(again, "data", &WrittenNames::Name::name);
-  const auto told = tree.ask<NodeAttributes>(
-      [&](auto answer) { tree.filesystem.get_attributes(tree.at({"ns", "data"}), nullptr, std::move(answer)); });
+  const auto told = tree.ask<NodeAttributes>([&](auto answer) {
+    tree.filesystem.get_attributes(tree.at({"ns", "data"}), nullptr, std::move(answer));
+  });
   CHECK(data->ino == told->ino);
 }
 
 TEST_CASE("a listing goes on from its cursor while claims come and go", "[tree]") {
   MountedTree tree;
-  for (int number = 0; number < 30; ++number) tree.add(MountedTree::claim("staying-" + std::to_string(number)));
+  for (int number = 0; number < 30; ++number)
+    tree.add(MountedTree::claim("staying-" + std::to_string(number)));
   Handle* handle = tree.open_directory(tree.at({"ns"})).value();
   std::map<std::string, int> seen;
   std::uint64_t cursor = 0;
@@ -138,8 +150,9 @@ TEST_CASE("a listing goes on from its cursor while claims come and go", "[tree]"
     cursor = writer.names.back().next;
     auto claims = tree.volumes;
     if (round % 2 == 0) {
-      claims.push_back(std::make_shared<ServedVolume>(MountedTree::claim("coming-" + std::to_string(round)),
-                                                      std::make_unique<tests::MemoryBackend>(), nullptr));
+      claims.push_back(
+          std::make_shared<ServedVolume>(MountedTree::claim("coming-" + std::to_string(round)),
+                                         std::make_unique<tests::MemoryBackend>(), nullptr));
     }
     tree.filesystem.show(claims);
   }
@@ -174,8 +187,10 @@ TEST_CASE("the tree's own directories refuse every change", "[tree]") {
   MountedTree tree;
   tree.add(MountedTree::claim("data"));
   const NodeId inside = tree.create(tree.at({"ns", "data"}), "file").value().node;
-  for (const NodeId directory : {kRootNode, tree.at({"ns"}), tree.at({".claimfs"}), tree.at({".claimfs", "volumes"})}) {
-    for (const char* name : {"data", "ns", ".claimfs", "new"}) check_changes_are_refused(tree, directory, name, EPERM);
+  for (const NodeId directory :
+       {kRootNode, tree.at({"ns"}), tree.at({".claimfs"}), tree.at({".claimfs", "volumes"})}) {
+    for (const char* name : {"data", "ns", ".claimfs", "new"})
+      check_changes_are_refused(tree, directory, name, EPERM);
     // Into and out of a claim as well: EXDEV would make mv copy and delete.
     const NodeId claim = tree.at({"ns", "data"});
     CHECK(code<void>(tree, [&](auto answer) {
@@ -226,8 +241,8 @@ TEST_CASE("showing other claims says what went", "[tree]") {
   CHECK(code_of(tree.lookup(root, "file")) == 0);
   CHECK(code_of(tree.lookup(tree.at({"ns"}), "one")) == ENOENT);
   // The same name with another volume is another claim.
-  auto again =
-      std::make_shared<ServedVolume>(MountedTree::claim("two"), std::make_unique<tests::MemoryBackend>(), nullptr);
+  auto again = std::make_shared<ServedVolume>(MountedTree::claim("two"),
+                                              std::make_unique<tests::MemoryBackend>(), nullptr);
   CHECK(tree.filesystem.show({again}) == Gone{{"ns", "two"}});
   const NodeId name_space = tree.at({"ns"});
   CHECK(tree.filesystem.show({}) == Gone{{"ns", ""}, {"ns", "two"}});

@@ -1,13 +1,14 @@
-// What a real Kubernetes did in random histories, step by step, beside what our API and controller do with the same.
+// What a real Kubernetes did in random histories, step by step, beside what our API and controller
+// do with the same.
 
 #include <fstream>
 #include <map>
 #include <set>
 #include <string>
 
-#include "tests/unit/catch.h"
 #include "control/api.h"
 #include "control/controller.h"
+#include "tests/unit/catch.h"
 #include "tests/unit/store_fixture.h"
 #include "volumes/claim.h"
 #include "volumes/volume.h"
@@ -32,8 +33,10 @@ class Replay {
       return created.has_value();
     }
     const Kind kind = *volumes::kind_from_word(op["kind"].get<std::string>());
-    const volumes::ObjectKey key{kind, volumes::names_of(kind).namespaced ? "default" : "", op["name"]};
-    return op["op"] == "delete" ? api_.remove(key).has_value() : api_.patch(key, op["patch"]).has_value();
+    const volumes::ObjectKey key{kind, volumes::names_of(kind).namespaced ? "default" : "",
+                                 op["name"]};
+    return op["op"] == "delete" ? api_.remove(key).has_value()
+                                : api_.patch(key, op["patch"]).has_value();
   }
 
   Json state() {
@@ -44,7 +47,10 @@ class Replay {
       Json claim;
       if (volume.claim_ref) {
         const std::string& uid = volume.claim_ref->uid;
-        claim = {{"name", volume.claim_ref->name}, {"uid", uid.empty() ? Json() : uids_.contains(uid) ? Json(uids_[uid]) : Json("foreign")}};
+        claim = {{"name", volume.claim_ref->name},
+                 {"uid", uid.empty()           ? Json()
+                         : uids_.contains(uid) ? Json(uids_[uid])
+                                               : Json("foreign")}};
       }
       state["pv"][object.name()] = common(object, volume.metadata);
       state["pv"][object.name()].update({{"claim", claim},
@@ -58,7 +64,8 @@ class Replay {
       state["pvc"][object.name()].update(
           {{"volume", claim.volume_name},
            {"capacity", claim.status_capacity ? Json(claim.status_capacity->text()) : Json()},
-           {"modes", claim.status_access_modes.empty() ? Json() : Json(claim.status_access_modes)}});
+           {"modes",
+            claim.status_access_modes.empty() ? Json() : Json(claim.status_access_modes)}});
     }
     return state;
   }
@@ -67,8 +74,8 @@ class Replay {
     std::set<std::string> lines;
     for (const Object& event : list(Kind::Event)) {
       const auto text = [&event](const char* key) { return volumes::text_at(event.document, key); };
-      lines.insert(volumes::text_at(event.document, {"involvedObject", "name"}) + " " + text("type") + " " + text("reason") +
-                   ": " + text("message"));
+      lines.insert(volumes::text_at(event.document, {"involvedObject", "name"}) + " " +
+                   text("type") + " " + text("reason") + ": " + text("message"));
     }
     return lines;
   }
@@ -103,7 +110,9 @@ class Replay {
 // Reclaim is not this version's: a history ends for us where it begins.
 bool needs_reclaim(const Json& state) {
   for (const Json& volume : state["pv"]) {
-    if (volume["policy"] != "Retain" && volume["phase"] != "Available" && volume["phase"] != "Bound") return true;
+    if (volume["policy"] != "Retain" && volume["phase"] != "Available" &&
+        volume["phase"] != "Bound")
+      return true;
   }
   return false;
 }
@@ -129,9 +138,12 @@ TEST_CASE("histories of a real Kubernetes come out the same") {
       std::set<std::string> volumes_now;
       for (const auto& [name, volume] : expected["pv"].items()) volumes_now.insert(name);
       const bool was_deleted = op["op"] == "delete" && op["kind"] == "PersistentVolume";
-      const bool was_created = op["op"] == "create" && op["obj"]["kind"] == "PersistentVolume" && expected["ok"] == true;
+      const bool was_created =
+          op["op"] == "create" && op["obj"]["kind"] == "PersistentVolume" && expected["ok"] == true;
       const bool is_missing = was_created && !volumes_now.contains(op["obj"]["metadata"]["name"]);
-      if (needs_reclaim(expected) || is_missing || (volumes_now.size() < volumes_before.size() && !was_deleted)) break;
+      if (needs_reclaim(expected) || is_missing ||
+          (volumes_now.size() < volumes_before.size() && !was_deleted))
+        break;
       volumes_before = volumes_now;
 
       INFO("history " << history["id"] << " step " << step << ": " << op.dump());

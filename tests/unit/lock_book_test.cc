@@ -34,14 +34,38 @@ TEST_CASE("locks in each other's way", "[locks]") {
     bool is_conflict;
   };
   const Row rows[] = {
-      {.name = "two readers", .held = lock(F_RDLCK, 0, 9, 1), .wanted = lock(F_RDLCK, 0, 9, 2), .is_conflict = false},
-      {.name = "reader, writer", .held = lock(F_RDLCK, 0, 9, 1), .wanted = lock(F_WRLCK, 0, 9, 2), .is_conflict = true},
-      {.name = "writer, reader", .held = lock(F_WRLCK, 0, 9, 1), .wanted = lock(F_RDLCK, 0, 9, 2), .is_conflict = true},
-      {.name = "one's own", .held = lock(F_WRLCK, 0, 9, 1), .wanted = lock(F_WRLCK, 0, 9, 1), .is_conflict = false},
-      {.name = "last byte", .held = lock(F_WRLCK, 0, 9, 1), .wanted = lock(F_WRLCK, 9, 20, 2), .is_conflict = true},
-      {.name = "behind", .held = lock(F_WRLCK, 0, 9, 1), .wanted = lock(F_WRLCK, 10, 20, 2), .is_conflict = false},
-      {.name = "before", .held = lock(F_WRLCK, 10, 20, 1), .wanted = lock(F_WRLCK, 0, 9, 2), .is_conflict = false},
-      {.name = "around", .held = lock(F_WRLCK, 5, 5, 1), .wanted = lock(F_RDLCK, 0, 9, 2), .is_conflict = true},
+      {.name = "two readers",
+       .held = lock(F_RDLCK, 0, 9, 1),
+       .wanted = lock(F_RDLCK, 0, 9, 2),
+       .is_conflict = false},
+      {.name = "reader, writer",
+       .held = lock(F_RDLCK, 0, 9, 1),
+       .wanted = lock(F_WRLCK, 0, 9, 2),
+       .is_conflict = true},
+      {.name = "writer, reader",
+       .held = lock(F_WRLCK, 0, 9, 1),
+       .wanted = lock(F_RDLCK, 0, 9, 2),
+       .is_conflict = true},
+      {.name = "one's own",
+       .held = lock(F_WRLCK, 0, 9, 1),
+       .wanted = lock(F_WRLCK, 0, 9, 1),
+       .is_conflict = false},
+      {.name = "last byte",
+       .held = lock(F_WRLCK, 0, 9, 1),
+       .wanted = lock(F_WRLCK, 9, 20, 2),
+       .is_conflict = true},
+      {.name = "behind",
+       .held = lock(F_WRLCK, 0, 9, 1),
+       .wanted = lock(F_WRLCK, 10, 20, 2),
+       .is_conflict = false},
+      {.name = "before",
+       .held = lock(F_WRLCK, 10, 20, 1),
+       .wanted = lock(F_WRLCK, 0, 9, 2),
+       .is_conflict = false},
+      {.name = "around",
+       .held = lock(F_WRLCK, 5, 5, 1),
+       .wanted = lock(F_RDLCK, 0, 9, 2),
+       .is_conflict = true},
       {.name = "to the end",
        .held = lock(F_WRLCK, 5, INT64_MAX, 1),
        .wanted = lock(F_RDLCK, 1000, 1000, 2),
@@ -119,7 +143,9 @@ TEST_CASE("random locks agree with a book of single bytes", "[locks]") {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  const auto pick = [&](unsigned bound) { return std::uniform_int_distribution<unsigned>(0, bound - 1)(random); };
+  const auto pick = [&](unsigned bound) {
+    return std::uniform_int_distribution<unsigned>(0, bound - 1)(random);
+  };
   constexpr unsigned kBytes = 24;
   constexpr unsigned kOwners = 3;
   constexpr unsigned kNodes = 2;
@@ -132,7 +158,8 @@ TEST_CASE("random locks agree with a book of single bytes", "[locks]") {
     for (std::uint64_t byte = wanted.start; byte <= wanted.end; ++byte)
       for (unsigned owner = 0; owner < kOwners; ++owner) {
         const short held = model[node][byte][owner];
-        if (owner != wanted.owner && held != F_UNLCK && (held == F_WRLCK || wanted.type == F_WRLCK)) return true;
+        if (owner != wanted.owner && held != F_UNLCK && (held == F_WRLCK || wanted.type == F_WRLCK))
+          return true;
       }
     return false;
   };
@@ -141,8 +168,8 @@ TEST_CASE("random locks agree with a book of single bytes", "[locks]") {
     const unsigned owner = pick(kOwners);
     const unsigned first = pick(kBytes);
     const unsigned second = pick(kBytes);
-    const RangeLock wanted = lock(std::array<short, 3>{F_RDLCK, F_WRLCK, F_UNLCK}[pick(3)], std::min(first, second),
-                                  std::max(first, second), owner);
+    const RangeLock wanted = lock(std::array<short, 3>{F_RDLCK, F_WRLCK, F_UNLCK}[pick(3)],
+                                  std::min(first, second), std::max(first, second), owner);
     if (pick(50) == 0) {
       book.drop(node, owner);
       for (auto& byte : model[node]) byte[owner] = F_UNLCK;
@@ -152,7 +179,8 @@ TEST_CASE("random locks agree with a book of single bytes", "[locks]") {
     } else if (wanted.type == F_UNLCK || !conflicts(node, wanted)) {
       if (wanted.type != F_UNLCK) REQUIRE_FALSE(book.conflict(node, wanted));
       book.set(node, wanted);
-      for (std::uint64_t byte = wanted.start; byte <= wanted.end; ++byte) model[node][byte][owner] = wanted.type;
+      for (std::uint64_t byte = wanted.start; byte <= wanted.end; ++byte)
+        model[node][byte][owner] = wanted.type;
     } else {
       const auto found = book.conflict(node, wanted);
       REQUIRE(found);

@@ -106,7 +106,8 @@ TEST_CASE("keys become text", "[config]") {
 
 TEST_CASE("a file of several documents", "[config]") {
   SECTION("empty ones are skipped") {
-    const Manifests read = read_manifests("# nothing\n---\n---\nkind: A\n---\n# only this\n...\n---\nkind: B\n", "f");
+    const Manifests read =
+        read_manifests("# nothing\n---\n---\nkind: A\n---\n# only this\n...\n---\nkind: B\n", "f");
     CHECK(texts(read).empty());
     REQUIRE(read.manifests.size() == 2);
     CHECK(read.manifests[0].document["kind"] == "A");
@@ -114,16 +115,19 @@ TEST_CASE("a file of several documents", "[config]") {
     CHECK(read.manifests[1].line == 9);
   }
   SECTION("every error is listed, and what is right is read") {
-    const Manifests read = read_manifests("a: [b\n---\nkind: A\n---\na: 1\na: 2\nb: 1\nb: 2\n---\n- x\n", "dir/f.yaml");
-    CHECK(texts(read) == "dir/f.yaml:2: invalid YAML: end of sequence flow not found\n"
-                         "dir/f.yaml:6: duplicate key \"a\"\n"
-                         "dir/f.yaml:8: duplicate key \"b\"\n"
-                         "dir/f.yaml:10: expected an object with apiVersion and kind, found a list\n");
+    const Manifests read = read_manifests(
+        "a: [b\n---\nkind: A\n---\na: 1\na: 2\nb: 1\nb: 2\n---\n- x\n", "dir/f.yaml");
+    CHECK(texts(read) ==
+          "dir/f.yaml:2: invalid YAML: end of sequence flow not found\n"
+          "dir/f.yaml:6: duplicate key \"a\"\n"
+          "dir/f.yaml:8: duplicate key \"b\"\n"
+          "dir/f.yaml:10: expected an object with apiVersion and kind, found a list\n");
     REQUIRE(read.manifests.size() == 1);
     CHECK(read.manifests[0].document["kind"] == "A");
   }
   SECTION("line ends of DOS, a byte order mark and a directive") {
-    const Manifests read = read_manifests("\xef\xbb\xbf%YAML 1.1\r\n---\r\nkind: A\r\n---\r\nkind: B\r\n", "f");
+    const Manifests read =
+        read_manifests("\xef\xbb\xbf%YAML 1.1\r\n---\r\nkind: A\r\n---\r\nkind: B\r\n", "f");
     CHECK(texts(read).empty());
     CHECK(read.manifests.size() == 2);
   }
@@ -136,8 +140,10 @@ TEST_CASE("a file of several documents", "[config]") {
 
 TEST_CASE("lists are unfolded", "[config]") {
   SECTION("kind List, nested") {
-    const Manifests read = read_manifests("apiVersion: v1\nkind: List\nitems:\n- kind: A\n  spec:\n    x: 1\n"
-                                          "- kind: List\n  items:\n  - kind: B\n    z: 2\n", "f");
+    const Manifests read = read_manifests(
+        "apiVersion: v1\nkind: List\nitems:\n- kind: A\n  spec:\n    x: 1\n"
+        "- kind: List\n  items:\n  - kind: B\n    z: 2\n",
+        "f");
     CHECK(texts(read).empty());
     REQUIRE(read.manifests.size() == 2);
     CHECK(read.manifests[0].document == Json({{"kind", "A"}, {"spec", {{"x", 1}}}}));
@@ -148,7 +154,8 @@ TEST_CASE("lists are unfolded", "[config]") {
   }
   SECTION("a typed list lends its items what they lack") {
     const Manifests read = read_manifests(R"({"apiVersion": "v1", "kind": "PersistentVolumeList",
-                                              "items": [{"metadata": {"name": "a"}}]})", "f");
+                                              "items": [{"metadata": {"name": "a"}}]})",
+                                          "f");
     REQUIRE(read.manifests.size() == 1);
     CHECK(read.manifests[0].document["kind"] == "PersistentVolume");
     CHECK(read.manifests[0].document["apiVersion"] == "v1");
@@ -163,7 +170,8 @@ TEST_CASE("lists are unfolded", "[config]") {
 
 TEST_CASE("JSON", "[config]") {
   SECTION("with tabs, one behind the other, with lines") {
-    const Manifests read = read_manifests("\t{\"kind\": \"A\",\n\t\"list\": [1,\n2]}\n\n{\"kind\": \"B\"}\n", "f");
+    const Manifests read =
+        read_manifests("\t{\"kind\": \"A\",\n\t\"list\": [1,\n2]}\n\n{\"kind\": \"B\"}\n", "f");
     CHECK(texts(read).empty());
     REQUIRE(read.manifests.size() == 2);
     CHECK(line_of(read.manifests[0], "list") == 2);
@@ -171,27 +179,33 @@ TEST_CASE("JSON", "[config]") {
     CHECK(read.manifests[1].line == 5);
   }
   SECTION("flow style that is not JSON") {
-    CHECK(read_manifests("{kind: A, x: [yes]}\n", "f").manifests.at(0).document["x"] == Json({true}));
+    CHECK(read_manifests("{kind: A, x: [yes]}\n", "f").manifests.at(0).document["x"] ==
+          Json({true}));
   }
-  SECTION("duplicate keys") { CHECK(texts(read_manifests("{\"a\": 1,\n\"a\": 2}", "f")) == "f:2: duplicate key \"a\"\n"); }
+  SECTION("duplicate keys") {
+    CHECK(texts(read_manifests("{\"a\": 1,\n\"a\": 2}", "f")) == "f:2: duplicate key \"a\"\n");
+  }
   SECTION("a mistake") {
     CHECK(texts(read_manifests("{\"a\": 1,\n\"b\" 2}", "f")) ==
-          "f:2: invalid JSON: syntax error while parsing object separator - unexpected number literal; expected ':'\n");
+          "f:2: invalid JSON: syntax error while parsing object separator - unexpected number "
+          "literal; expected ':'\n");
   }
 }
 
 TEST_CASE("the line of a field", "[config]") {
-  const Manifests read = read_manifests("kind: A\n"
-                                        "metadata:\n"
-                                        "  annotations:\n"
-                                        "    example.com/key: x\n"
-                                        "spec:\n"
-                                        "  capacity:\n"
-                                        "    storage: 1Gi\n"
-                                        "  volumes:\n"
-                                        "  - name: a\n"
-                                        "  - name: b\n"
-                                        "    path: c\n", "f");
+  const Manifests read = read_manifests(
+      "kind: A\n"
+      "metadata:\n"
+      "  annotations:\n"
+      "    example.com/key: x\n"
+      "spec:\n"
+      "  capacity:\n"
+      "    storage: 1Gi\n"
+      "  volumes:\n"
+      "  - name: a\n"
+      "  - name: b\n"
+      "    path: c\n",
+      "f");
   REQUIRE(read.manifests.size() == 1);
   struct Row {
     const char* name;
@@ -203,8 +217,12 @@ TEST_CASE("the line of a field", "[config]") {
       {.name = "map entry in brackets", .path = "spec.capacity[storage]", .line = 7},
       {.name = "map entry with a dot", .path = "spec.capacity.storage", .line = 7},
       {.name = "key with dots", .path = "metadata.annotations.example.com/key", .line = 4},
-      {.name = "key with dots in brackets", .path = "metadata.annotations[example.com/key]", .line = 4},
-      {.name = "missing key with dots", .path = "metadata.annotations.example.org/other", .line = 3},
+      {.name = "key with dots in brackets",
+       .path = "metadata.annotations[example.com/key]",
+       .line = 4},
+      {.name = "missing key with dots",
+       .path = "metadata.annotations.example.org/other",
+       .line = 3},
       {.name = "list item", .path = "spec.volumes[1]", .line = 10},
       {.name = "field of a list item", .path = "spec.volumes[1].path", .line = 11},
       {.name = "missing field of a list item", .path = "spec.volumes[1].x.y", .line = 10},
@@ -229,42 +247,80 @@ TEST_CASE("hostile input is refused with a sentence", "[config]") {
   const std::string levels = "more than 64 levels of maps and lists inside each other";
   const std::string many = "more than 10000 values in one document; split it at a line of ---";
   const std::string large = "a document of more than 1 MiB; split it at a line of ---";
-  const std::string no_text_key = "a key must be text, not a map or a list; is a bracket not closed?";
+  const std::string no_text_key =
+      "a key must be text, not a map or a list; is a bracket not closed?";
   const std::vector<Row> rows = {
       {.name = "anchor", .text = "a: &x 1\n", .complaint = anchors.c_str()},
       {.name = "alias", .text = "b: 1\na: {x: &x [], y: *x}\n", .complaint = anchors.c_str()},
       {.name = "alias loop", .text = "&a [*a]\n", .complaint = anchors.c_str()},
-      {.name = "alias bomb", .text = "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n", .complaint = anchors.c_str()},
-      {.name = "merge", .text = "a: {<<: {b: 1}}\n", .complaint = "merge keys (<<) are refused; write the fields out"},
-      {.name = "levels", .text = repeated("[", 65) + repeated("]", 65), .complaint = levels.c_str()},
-      {.name = "levels of JSON", .text = repeated("{\"a\":", 65) + "1" + repeated("}", 65), .complaint = levels.c_str()},
+      {.name = "alias bomb",
+       .text = "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n",
+       .complaint = anchors.c_str()},
+      {.name = "merge",
+       .text = "a: {<<: {b: 1}}\n",
+       .complaint = "merge keys (<<) are refused; write the fields out"},
+      {.name = "levels",
+       .text = repeated("[", 65) + repeated("]", 65),
+       .complaint = levels.c_str()},
+      {.name = "levels of JSON",
+       .text = repeated("{\"a\":", 65) + "1" + repeated("}", 65),
+       .complaint = levels.c_str()},
       {.name = "levels of blocks", .text = repeated("- ", 65) + "x\n", .complaint = levels.c_str()},
-      {.name = "a megabyte of brackets", .text = repeated("[", 1 << 20), .complaint = levels.c_str()},
+      {.name = "a megabyte of brackets",
+       .text = repeated("[", 1 << 20),
+       .complaint = levels.c_str()},
       {.name = "values", .text = "a: [" + repeated("1,", 9'999) + "]\n", .complaint = many.c_str()},
-      {.name = "values of JSON", .text = "{\"a\":[1" + repeated(",1", 9'998) + "]}\n", .complaint = many.c_str()},
-      {.name = "size", .text = "a: '" + std::string(kMostBytes - 5, 'x') + "'\n", .complaint = large.c_str()},
+      {.name = "values of JSON",
+       .text = "{\"a\":[1" + repeated(",1", 9'998) + "]}\n",
+       .complaint = many.c_str()},
+      {.name = "size",
+       .text = "a: '" + std::string(kMostBytes - 5, 'x') + "'\n",
+       .complaint = large.c_str()},
       {.name = "map as key", .text = "? {a: b}\n: c\n", .complaint = no_text_key.c_str()},
       {.name = "empty key", .text = ": a\n", .complaint = "a key is empty or null; quote it"},
       {.name = "null key", .text = "~: a\n", .complaint = "a key is empty or null; quote it"},
-      {.name = "own tag", .text = "a: !x b\n", .complaint = "the tag \"!x\" of \"b\" is refused; leave it out"},
-      {.name = "own tag of a map", .text = "a: !x {b: c}\n", .complaint = "the tag \"!x\" is refused; leave it out"},
-      {.name = "tag directive", .text = "%TAG ! x\na: b\n", .complaint = "directives (%) are refused; leave it out"},
-      {.name = "infinity", .text = "a: .inf\n",
+      {.name = "own tag",
+       .text = "a: !x b\n",
+       .complaint = "the tag \"!x\" of \"b\" is refused; leave it out"},
+      {.name = "own tag of a map",
+       .text = "a: !x {b: c}\n",
+       .complaint = "the tag \"!x\" is refused; leave it out"},
+      {.name = "tag directive",
+       .text = "%TAG ! x\na: b\n",
+       .complaint = "directives (%) are refused; leave it out"},
+      {.name = "infinity",
+       .text = "a: .inf\n",
        .complaint = "\".inf\" is not a number that JSON has; quote it if it is text"},
-      {.name = "NUL", .text = std::string("a: b\0\n", 6), .complaint = "a NUL character; is this a text file?"},
-      {.name = "escaped NUL", .text = "a: \"\\0\"\n", .complaint = "a string contains a NUL character"},
-      {.name = "escaped NUL in a key", .text = "\"\\0\": a\n", .complaint = "a key contains a NUL character"},
-      {.name = "escaped NUL of JSON", .text = "{\"a\": \"\\u0000\"}", .complaint = "a string contains a NUL character"},
+      {.name = "NUL",
+       .text = std::string("a: b\0\n", 6),
+       .complaint = "a NUL character; is this a text file?"},
+      {.name = "escaped NUL",
+       .text = "a: \"\\0\"\n",
+       .complaint = "a string contains a NUL character"},
+      {.name = "escaped NUL in a key",
+       .text = "\"\\0\": a\n",
+       .complaint = "a key contains a NUL character"},
+      {.name = "escaped NUL of JSON",
+       .text = "{\"a\": \"\\u0000\"}",
+       .complaint = "a string contains a NUL character"},
       {.name = "control character", .text = "a: \x04 b\n", .complaint = "a control character"},
       {.name = "stray byte", .text = "a: \xff\n", .complaint = "invalid UTF-8"},
       {.name = "overlong", .text = "a: \xc0\xaf\n", .complaint = "invalid UTF-8"},
       {.name = "surrogate", .text = "a: \xed\xa0\x80\n", .complaint = "invalid UTF-8"},
       {.name = "cut off", .text = "a: \xe2\x82", .complaint = "invalid UTF-8"},
-      {.name = "UTF-16", .text = "\xff\xfe" "a", .complaint = "invalid UTF-8"},
-      {.name = "escape sequence in a key", .text = "\"\\e[2J\": 1\n\"\\e[2J\": 2\n",
+      {.name = "UTF-16",
+       .text = "\xff\xfe"
+               "a",
+       .complaint = "invalid UTF-8"},
+      {.name = "escape sequence in a key",
+       .text = "\"\\e[2J\": 1\n\"\\e[2J\": 2\n",
        .complaint = "duplicate key \"\\u001b[2J\""},
-      {.name = "quote not closed", .text = "a: \"b", .complaint = "invalid YAML: a quote is not closed"},
-      {.name = "two values", .text = "[a] [b]\n", .complaint = "unexpected text behind the end of the document"},
+      {.name = "quote not closed",
+       .text = "a: \"b",
+       .complaint = "invalid YAML: a quote is not closed"},
+      {.name = "two values",
+       .text = "[a] [b]\n",
+       .complaint = "unexpected text behind the end of the document"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -277,7 +333,9 @@ TEST_CASE("hostile input is refused with a sentence", "[config]") {
 }
 
 TEST_CASE("what is just within the limits is read", "[config]") {
-  const auto is_read = [](const std::string& text) { return texts(read_manifests(text, "f")).empty(); };
+  const auto is_read = [](const std::string& text) {
+    return texts(read_manifests(text, "f")).empty();
+  };
   CHECK(is_read("a: " + repeated("[", 63) + repeated("]", 63)));
   CHECK(is_read("{\"a\": " + repeated("[", 63) + repeated("]", 63) + "}"));
   CHECK(is_read("a: [" + repeated("1,", 9'998) + "]\n"));

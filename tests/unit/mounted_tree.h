@@ -45,8 +45,8 @@ struct NoInterruption final : Interruption {
   std::function<void()> interrupt;
 };
 
-// A Filesystem as the kernel sees it, without one: asks, waits, and counts what the kernel would count. When told to,
-// it takes no more replies.
+// A Filesystem as the kernel sees it, without one: asks, waits, and counts what the kernel would
+// count. When told to, it takes no more replies.
 class MountedTree {
  public:
   explicit MountedTree(Effects effects = {})
@@ -76,10 +76,12 @@ class MountedTree {
     add(served, std::move(backend));
     return memory;
   }
-  std::shared_ptr<ServedVolume> add(const ServedClaim& served, std::unique_ptr<backends::Backend> backend) {
+  std::shared_ptr<ServedVolume> add(const ServedClaim& served,
+                                    std::unique_ptr<backends::Backend> backend) {
     volumes.push_back(std::make_shared<ServedVolume>(
-        served, std::move(backend),
-        [this](const ServedClaim& of, const std::string& why) { reported.push_back(of.name + ": " + why); }));
+        served, std::move(backend), [this](const ServedClaim& of, const std::string& why) {
+          reported.push_back(of.name + ": " + why);
+        }));
     filesystem.show(volumes);
     return volumes.back();
   }
@@ -105,7 +107,8 @@ class MountedTree {
   }
 
   Result<NodeId> lookup(NodeId parent, std::string_view name) {
-    return node_of(ask<EntryReply>([&](auto answer) { filesystem.lookup(parent, name, std::move(answer)); }));
+    return node_of(
+        ask<EntryReply>([&](auto answer) { filesystem.lookup(parent, name, std::move(answer)); }));
   }
   NodeId at(std::initializer_list<std::string_view> path) {
     NodeId node = kRootNode;
@@ -113,16 +116,17 @@ class MountedTree {
     return node;
   }
   Result<NodeId> make_directory(NodeId parent, std::string_view name) {
-    return node_of(ask<EntryReply>(
-        [&](auto answer) { filesystem.make_directory(caller, parent, name, 0755, std::move(answer)); }));
+    return node_of(ask<EntryReply>([&](auto answer) {
+      filesystem.make_directory(caller, parent, name, 0755, std::move(answer));
+    }));
   }
   Result<Handle*> open(NodeId node, int flags) {
-    return handle_of(
-        ask<OpenReply>([&](auto answer) { filesystem.open(caller, node, flags, false, std::move(answer)); }));
+    return handle_of(ask<OpenReply>(
+        [&](auto answer) { filesystem.open(caller, node, flags, false, std::move(answer)); }));
   }
   Result<Handle*> open_directory(NodeId node) {
-    return handle_of(
-        ask<OpenReply>([&](auto answer) { filesystem.open_directory(caller, node, std::move(answer)); }));
+    return handle_of(ask<OpenReply>(
+        [&](auto answer) { filesystem.open_directory(caller, node, std::move(answer)); }));
   }
   struct Made {
     NodeId node;
@@ -143,15 +147,18 @@ class MountedTree {
   Result<std::string> read(Handle& handle) {
     return ask<std::string>([&](Answer<std::string> answer) {
       const auto size = std::size_t{1} << 16;
-      filesystem.read(handle, size, 0, [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
-        if (!read) return answer.complete(failure(read.error()));
-        return answer.complete(std::string(reinterpret_cast<const char*>(read->data()), read->size()));
-      });
+      filesystem.read(
+          handle, size, 0,
+          [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
+            if (!read) return answer.complete(failure(read.error()));
+            return answer.complete(
+                std::string(reinterpret_cast<const char*>(read->data()), read->size()));
+          });
     });
   }
   Result<void> list(Handle& handle, WrittenNames& writer, std::uint64_t cursor = 0) {
-    Result<void> read =
-        ask<void>([&](auto answer) { filesystem.read_directory(handle, cursor, writer, std::move(answer)); });
+    Result<void> read = ask<void>(
+        [&](auto answer) { filesystem.read_directory(handle, cursor, writer, std::move(answer)); });
     if (read && !drops_replies)
       for (const auto& name : writer.names)
         if (name.node != 0) ++lookups[name.node];
@@ -166,7 +173,8 @@ class MountedTree {
     return std::move(writer.names);
   }
   Result<std::string> xattr(NodeId node, std::string_view name) {
-    return ask<std::string>([&](auto answer) { filesystem.get_xattr(node, name, std::move(answer)); });
+    return ask<std::string>(
+        [&](auto answer) { filesystem.get_xattr(node, name, std::move(answer)); });
   }
 
   void release(Handle* handle) {
@@ -196,9 +204,11 @@ class MountedTree {
     texts.events = [] { return "events\n"; };
     texts.metrics = [] { return "metrics\n"; };
     texts.claims = [] {
-      return std::vector<std::pair<std::string, std::string>>{{"ns", "data"}, {"ns", "pending"}, {"other", "far"}};
+      return std::vector<std::pair<std::string, std::string>>{
+          {"ns", "data"}, {"ns", "pending"}, {"other", "far"}};
     };
-    texts.claim = [](const std::string& name_space, const std::string& name) -> Result<std::string> {
+    texts.claim = [](const std::string& name_space,
+                     const std::string& name) -> Result<std::string> {
       if (name == "absent") return failure(ENOENT);
       return "Name: " + name_space + "/" + name + "\n";
     };

@@ -26,7 +26,9 @@ std::shared_ptr<ServedVolume> volume(const std::string& name) {
   return std::make_shared<ServedVolume>(claim, std::make_unique<tests::MemoryBackend>(), nullptr);
 }
 
-std::unique_ptr<backends::Inode> inode(const std::string& key) { return std::make_unique<KeyedInode>(key); }
+std::unique_ptr<backends::Inode> inode(const std::string& key) {
+  return std::make_unique<KeyedInode>(key);
+}
 
 void forget(NodeTable& nodes, NodeId id, std::uint64_t count) {
   nodes.forget(id, count, [](Node&) {});
@@ -107,14 +109,17 @@ TEST_CASE("random look-ups and forgets agree with a plain map", "[nodes]") {
   INFO("seed " << seed);
   std::mt19937 random(seed);
   NodeTable nodes(volume(""));
-  const std::vector<std::shared_ptr<ServedVolume>> volumes{volume("one"), volume("two"), volume("three")};
+  const std::vector<std::shared_ptr<ServedVolume>> volumes{volume("one"), volume("two"),
+                                                           volume("three")};
   struct Model {
     NodeId id;
     std::uint64_t lookups;
   };
   std::map<std::pair<std::size_t, std::string>, Model> model;
   std::map<NodeId, int> ever;
-  const auto pick = [&](unsigned bound) { return std::uniform_int_distribution<unsigned>(0, bound - 1)(random); };
+  const auto pick = [&](unsigned bound) {
+    return std::uniform_int_distribution<unsigned>(0, bound - 1)(random);
+  };
   for (int step = 0; step < 20'000; ++step) {
     const std::size_t number = pick(3);
     const std::string key = "file-" + std::to_string(pick(40));

@@ -29,8 +29,9 @@ TEST_CASE("store: its files are its owner's alone") {
     REQUIRE(store->create(claim("data")));
     CHECK(mode_of(directory.path("state")) == 0700);
     CHECK(mode_of(database + "-sessions") == 0700);
-    for (const std::string& path : {database, database + "-wal", database + "-shm", database + "-doorbell",
-                                    database + "-sessions/" + (*lease)->id()}) {
+    for (const std::string& path :
+         {database, database + "-wal", database + "-shm", database + "-doorbell",
+          database + "-sessions/" + (*lease)->id()}) {
       INFO(path);
       CHECK(mode_of(path) == 0600);
     }
@@ -81,7 +82,8 @@ TEST_CASE("store: what is not its own is refused and left alone") {
     run_raw(path, "PRAGMA user_version = 2");
     CHECK(refusal().code == ENOTSUP);
     CHECK(refusal().context ==
-          "store '" + path + "' has schema 2, which a newer claimfs wrote; this one knows schema 1");
+          "store '" + path +
+              "' has schema 2, which a newer claimfs wrote; this one knows schema 1");
   }
   SECTION("not a database") {
     for (const std::size_t size : {7u, 100u, 5000u}) {
@@ -96,7 +98,8 @@ TEST_CASE("store: what is not its own is refused and left alone") {
   SECTION("somebody else's database") {
     run_raw(path, "CREATE TABLE songs (title TEXT)");
     CHECK(refusal().code == EINVAL);
-    CHECK(refusal().context == "store '" + path + "' is an SQLite database, but not one of claimfs");
+    CHECK(refusal().context ==
+          "store '" + path + "' is an SQLite database, but not one of claimfs");
   }
   SECTION("a directory") {
     std::filesystem::create_directory(path);

@@ -97,7 +97,9 @@ inline Object claim(const std::string& name, const std::string& volume = "",
                {"spec", {{"volumeName", volume}}}}};
 }
 
-inline ObjectKey key_of(const std::string& name) { return {Kind::PersistentVolumeClaim, "default", name}; }
+inline ObjectKey key_of(const std::string& name) {
+  return {Kind::PersistentVolumeClaim, "default", name};
+}
 
 inline Object without_version(Object object) {
   object.document["metadata"].erase("resourceVersion");
@@ -109,7 +111,8 @@ int code_of(const Result<T>& result) {
   return result ? 0 : result.error().code;
 }
 
-// The next `count` changes, or fewer when no more come. What comes with the end of the wait was not heard, but found.
+// The next `count` changes, or fewer when no more come. What comes with the end of the wait was not
+// heard, but found.
 inline std::vector<Change> take(Watch& watch, std::size_t count) {
   std::vector<Change> all;
   while (all.size() < count) {

@@ -23,8 +23,8 @@ TEST_CASE("lease: giving it back removes what hangs on it, and only that") {
   REQUIRE(store->create(claim("others"), other->get()));
   Object mine = *store->create(claim("mine"), lease->get());
   mine.document["spec"]["volumeName"] = "pv";
-  mine = *store->update(mine);                        // an update keeps the lease
-  mine = *store->put(claim("mine", "pv-2"));          // and so does a put
+  mine = *store->update(mine);                // an update keeps the lease
+  mine = *store->put(claim("mine", "pv-2"));  // and so does a put
   REQUIRE(store->acquire("controller", **lease, "me"));
   CHECK(std::filesystem::exists(file));
   auto watch = store->watch(store->list(Kind::PersistentVolumeClaim)->version);
@@ -130,8 +130,10 @@ TEST_CASE("lease: one holder of a name at a time") {
   for (const auto& lease : leases) {
     threads.emplace_back([&] {
       const auto result = store->acquire("controller", *lease, lease->id());
-      if (result) ++winners;
-      else if (result.error().code == EBUSY) ++losers;
+      if (result)
+        ++winners;
+      else if (result.error().code == EBUSY)
+        ++losers;
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -48,7 +48,8 @@ TEST_CASE("store: a refusal changes nothing and says why") {
   REQUIRE(store->create(claim("data")));
   auto conflict = store->remove(key_of("data"), "7");
   REQUIRE_FALSE(conflict);
-  CHECK(conflict.error().context == "persistentvolumeclaims \"default/data\" is at version 1, not at '7'");
+  CHECK(conflict.error().context ==
+        "persistentvolumeclaims \"default/data\" is at version 1, not at '7'");
   CHECK(store->list(Kind::PersistentVolumeClaim)->version == 1);
 }
 
@@ -83,9 +84,13 @@ TEST_CASE("store: an unchanged document is not a change") {
 TEST_CASE("store: a document comes back whole, after a restart too") {
   Directory directory;
   Object object = claim("data");
-  object.document["unknown"] = Json{{"large", 18446744073709551615u}, {"small", -9223372036854775807 - 1},
-                                    {"real", 0.1}, {"text", std::string("ü\0\n\"", 5)}, {"none", nullptr},
-                                    {"list", Json::array()}, {"map", Json::object()}};
+  object.document["unknown"] = Json{{"large", 18446744073709551615u},
+                                    {"small", -9223372036854775807 - 1},
+                                    {"real", 0.1},
+                                    {"text", std::string("ü\0\n\"", 5)},
+                                    {"none", nullptr},
+                                    {"list", Json::array()},
+                                    {"map", Json::object()}};
   const Object created = *open(directory)->create(object);
   const Object read = *open(directory)->get(key_of("data"));
   CHECK(read.document.dump() == created.document.dump());
@@ -102,7 +107,8 @@ TEST_CASE("store: a listing is sorted by namespace, then name") {
   auto listing = store->list(Kind::PersistentVolumeClaim);
   REQUIRE(listing);
   std::string order;
-  for (const Object& object : listing->objects) order += object.name_space() + "/" + object.name() + " ";
+  for (const Object& object : listing->objects)
+    order += object.name_space() + "/" + object.name() + " ";
   CHECK(order == "a/y a/z b/y b/z ");
   CHECK(listing->version == 5);
 }
@@ -119,15 +125,23 @@ TEST_CASE("store: of concurrent updates of one version one wins") {
   const auto increment = [&](Store& used) {
     for (int done = 0; done < kIncrements;) {
       auto object = used.get(key_of("counter"));
-      if (!object) { ++unexpected; return; }
+      if (!object) {
+        ++unexpected;
+        return;
+      }
       object->document["count"] = object->document["count"].get<int>() + 1;
       const auto updated = used.update(*object);
-      if (updated) ++done;
-      else if (updated.error().code != EAGAIN) { ++unexpected; return; }
+      if (updated)
+        ++done;
+      else if (updated.error().code != EAGAIN) {
+        ++unexpected;
+        return;
+      }
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) threads.emplace_back([&, i] { increment(i % 2 ? *store : *other); });
+  for (int i = 0; i < kThreads; ++i)
+    threads.emplace_back([&, i] { increment(i % 2 ? *store : *other); });
   for (std::thread& thread : threads) thread.join();
   CHECK(unexpected == 0);
   CHECK(store->get(key_of("counter"))->document["count"] == kThreads * kIncrements);

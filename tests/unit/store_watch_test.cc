@@ -84,7 +84,8 @@ TEST_CASE("store: a watch tells every change once and in order, whoever writes")
   bool is_told_rightly = true;
   for (const auto& [name, told] : by_name) {
     is_told_rightly = is_told_rightly && told.size() == 3 && told[0]->type == Change::Type::Put &&
-                      told[0]->object.document["spec"]["volumeName"] == "" && told[1]->type == Change::Type::Put &&
+                      told[0]->object.document["spec"]["volumeName"] == "" &&
+                      told[1]->type == Change::Type::Put &&
                       told[1]->object.resource_version() == std::to_string(told[1]->version) &&
                       told[2]->type == Change::Type::Removed &&
                       told[2]->object.document == told[1]->object.document;

@@ -25,9 +25,11 @@ TEST_CASE("an object prints as kubectl printed it", "[config]") {
   CHECK(to_yaml(Json::parse(test_data("claim_as_yaml.json"))) == test_data("claim_as_yaml.yaml"));
 }
 
-// The expectations are what `kubectl label --local -f FILE -o yaml` prints (1.32), which needs no cluster.
+// The expectations are what `kubectl label --local -f FILE -o yaml` prints (1.32), which needs no
+// cluster.
 TEST_CASE("values print as kubectl prints them", "[config]") {
-  const std::string words = "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk llll mmmm nnnn oooo pppp qqqq rrrr";
+  const std::string words =
+      "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk llll mmmm nnnn oooo pppp qqqq rrrr";
   struct Row {
     const char* name;
     Json value;
@@ -47,8 +49,12 @@ TEST_CASE("values print as kubectl prints them", "[config]") {
       {.name = "empty map", .value = Json::object(), .yaml = "a: {}\n"},
       {.name = "empty list", .value = Json::array(), .yaml = "a: []\n"},
       {.name = "list", .value = {1, "b"}, .yaml = "a:\n- 1\n- b\n"},
-      {.name = "list of maps", .value = {{{"b", 1}, {"c", {1}}}}, .yaml = "a:\n- b: 1\n  c:\n  - 1\n"},
-      {.name = "list of lists", .value = Json::parse("[[1,[2]],[]]"), .yaml = "a:\n- - 1\n  - - 2\n- []\n"},
+      {.name = "list of maps",
+       .value = {{{"b", 1}, {"c", {1}}}},
+       .yaml = "a:\n- b: 1\n  c:\n  - 1\n"},
+      {.name = "list of lists",
+       .value = Json::parse("[[1,[2]],[]]"),
+       .yaml = "a:\n- - 1\n  - - 2\n- []\n"},
       {.name = "map", .value = {{"b", {{"c", "d"}}}}, .yaml = "a:\n  b:\n    c: d\n"},
       {.name = "like a boolean", .value = "yes", .yaml = "a: \"yes\"\n"},
       {.name = "like a short boolean", .value = "n", .yaml = "a: \"n\"\n"},
@@ -57,7 +63,9 @@ TEST_CASE("values print as kubectl prints them", "[config]") {
       {.name = "like a number", .value = "123", .yaml = "a: \"123\"\n"},
       {.name = "like a float", .value = "1e3", .yaml = "a: \"1e3\"\n"},
       {.name = "like an octal", .value = "0o7", .yaml = "a: \"0o7\"\n"},
-      {.name = "like a time", .value = "2026-11-23T07:37:29Z", .yaml = "a: \"2026-11-23T07:37:29Z\"\n"},
+      {.name = "like a time",
+       .value = "2026-11-23T07:37:29Z",
+       .yaml = "a: \"2026-11-23T07:37:29Z\"\n"},
       {.name = "no such day", .value = "2026-02-30", .yaml = "a: 2026-02-30\n"},
       {.name = "base 60", .value = "1:30", .yaml = "a: \"1:30\"\n"},
       {.name = "quantity", .value = "10Gi", .yaml = "a: 10Gi\n"},
@@ -82,10 +90,14 @@ TEST_CASE("values print as kubectl prints them", "[config]") {
       {.name = "indented line", .value = " a\nb", .yaml = "a: |2-\n   a\n  b\n"},
       {.name = "blank before a break", .value = "a \nb", .yaml = "a: \"a \\nb\"\n"},
       {.name = "lines in a list", .value = {"a\nb\n"}, .yaml = "a:\n- |\n  a\n  b\n"},
-      {.name = "folded", .value = words,
-       .yaml = "a: aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk llll mmmm nnnn oooo pppp\n  qqqq rrrr\n"},
-      {.name = "folded in quotes", .value = "'" + words,
-       .yaml = "a: '''aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk llll mmmm nnnn oooo pppp\n  qqqq rrrr'\n"},
+      {.name = "folded",
+       .value = words,
+       .yaml = "a: aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk llll mmmm nnnn oooo "
+               "pppp\n  qqqq rrrr\n"},
+      {.name = "folded in quotes",
+       .value = "'" + words,
+       .yaml = "a: '''aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk llll mmmm nnnn oooo "
+               "pppp\n  qqqq rrrr'\n"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -98,12 +110,19 @@ TEST_CASE("values print as kubectl prints them", "[config]") {
 }
 
 TEST_CASE("keys print in go-yaml's order", "[config]") {
-  CHECK(to_yaml({{"a10", 1}, {"a2", 1}, {"B", 1}, {"a-b", 1}, {"a", 1}, {"ab", 1}, {"a100", 1}, {"a20", 1}}) ==
-        "B: 1\na: 1\na-b: 1\na2: 1\na10: 1\na20: 1\na100: 1\nab: 1\n");
+  CHECK(to_yaml({{"a10", 1},
+                 {"a2", 1},
+                 {"B", 1},
+                 {"a-b", 1},
+                 {"a", 1},
+                 {"ab", 1},
+                 {"a100", 1},
+                 {"a20", 1}}) == "B: 1\na: 1\na-b: 1\na2: 1\na10: 1\na20: 1\na100: 1\nab: 1\n");
 }
 
 TEST_CASE("keys are quoted as values are, and long ones stand alone", "[config]") {
-  CHECK(to_yaml({{"yes", 1}, {"", 2}, {"<<", 3}, {"*", 4}}) == "\"\": 2\n'*': 4\n\"<<\": 3\n\"yes\": 1\n");
+  CHECK(to_yaml({{"yes", 1}, {"", 2}, {"<<", 3}, {"*", 4}}) ==
+        "\"\": 2\n'*': 4\n\"<<\": 3\n\"yes\": 1\n");
   const std::string longest(128, 'k');
   CHECK(to_yaml({{longest, 1}}) == longest + ": 1\n");
   CHECK(to_yaml({{longest + "k", {1}}}) == "? " + longest + "k\n: - 1\n");
