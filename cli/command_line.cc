@@ -108,7 +108,9 @@ class CommandLine {
   void add_mount() {
     CLI::App* mount = add_verb(
         "mount", "mount the tree; returns when it answers, and leaves a daemon behind", [this] {
-          mount_.options = split_at_commas(mount_options_);
+          auto options = sort_mount_options(split_at_commas(mount_options_));
+          if (!options) return Outcome<ExitStatus>(tl::unexpected(options.error()));
+          mount_.options = std::move(*options);
           return cli::mount(flags_, manifests_, mount_);
         });
     mount->add_option("mountpoint", mount_.mount_point, "an empty directory")->required();

@@ -107,9 +107,7 @@ Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::strin
   if (!mount_point) return tl::unexpected(mount_point.error());
   arguments.mount_point = *mount_point;
   if (::geteuid() != 0) return fail(ExitStatus::NotPermitted, "mounting takes root: try sudo");
-  const bool may_be_full =
-      std::ranges::find(arguments.options, "nonempty") != arguments.options.end();
-  if (const auto usable = check_mount_point(*mount_point, may_be_full); !usable)
+  if (const auto usable = check_mount_point(*mount_point, arguments.options.may_hide); !usable)
     return tl::unexpected(usable.error());
 
   if (arguments.foreground) {

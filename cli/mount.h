@@ -5,12 +5,13 @@
 
 #include "cli/context.h"
 #include "cli/failure.h"
+#include "cli/mount_options.h"
 
 namespace claimfs::cli {
 
 struct MountArguments {
   std::string mount_point;
-  std::vector<std::string> options;  // the words of all -o, split at commas
+  MountWords options;
   bool foreground = false;
   bool read_only = false;
 };

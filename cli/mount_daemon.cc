@@ -151,15 +151,9 @@ Outcome<void> MountDaemon::start() {
     return tl::unexpected(failure_of(listed.error()));
   show(control::bound_claims(mirror.world()));
 
-  fs::MountOptions options{
-      .mount_point = arguments_.mount_point, .fs_name = "claimfs", .options = {}};
-  for (const std::string& option : arguments_.options) {
-    if (option.starts_with("fsname=")) {
-      options.fs_name = option.substr(std::string_view("fsname=").size());
-    } else if (option != "nonempty") {
-      options.options.push_back(option);
-    }
-  }
+  fs::MountOptions options{.mount_point = arguments_.mount_point,
+                           .fs_name = arguments_.options.fs_name,
+                           .options = arguments_.options.kernel};
   if (arguments_.read_only) options.options.emplace_back("ro");
   auto session = fs::Session::mount(options, *filesystem_, [](const std::function<void()>& act) {
     const backends::WithoutFsetid guard;

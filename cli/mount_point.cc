@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -36,6 +37,13 @@ std::string unescaped(const std::string& text) {
 }
 
 std::string reason() { return std::strerror(errno); }
+
+// A mount whose daemon has ended. Of the calls that tell, statfs is the one that no cache answers;
+// a daemon that lives is not asked, since it may hang.
+bool is_dead(const std::string& path) {
+  struct statvfs state {};
+  return daemons_of(path).empty() && ::statvfs(path.c_str(), &state) != 0 && errno == ENOTCONN;
+}
 
 }  // namespace
 
@@ -78,9 +86,7 @@ Outcome<std::string> absolute_mount_point(const std::string& path) {
 
 Outcome<void> check_mount_point(const std::string& path, bool may_be_full) {
   if (const auto mount = mount_at(path)) {
-    struct stat attributes {};
-    const bool is_dead = ::stat(path.c_str(), &attributes) != 0 && errno == ENOTCONN;
-    if (mount->type == kType && is_dead) {
+    if (mount->type == kType && is_dead(path)) {
       return fail(ExitStatus::Failed,
                   path + " is the mount of a claimfs daemon that died: run claimfs unmount " +
                       path + " first");
@@ -123,10 +129,8 @@ Outcome<ExitStatus> unmount(const std::string& mount_point) {
       return fail(ExitStatus::NotPermitted, "unmounting " + *path + " takes root: try sudo");
     // A dead connection keeps nothing that could be lost: whoever still holds the mount gets errors
     // anyway.
-    struct stat attributes {};
     const int reason_code = errno;
-    const bool is_dead = ::stat(path->c_str(), &attributes) != 0 && errno == ENOTCONN;
-    if (!is_dead || ::umount2(path->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
+    if (!is_dead(*path) || ::umount2(path->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
       return fail(
           reason_code == EBUSY ? ExitStatus::InUse : ExitStatus::Failed,
           "cannot unmount " + *path + ": " + std::strerror(reason_code) +

@@ -48,7 +48,7 @@ Outcome<ExitStatus> status(Context& context, const std::string& output) {
             << "\nstate: " << context.config.state
             << "\ncontroller: " << (controller->empty() ? "<none>" : *controller) << "\n"
             << counts_text(*counts);
-  std::cout << "mounts: " << (mounts.empty() ? "<none>" : "") << "\n";
+  std::cout << "mounts:" << (mounts.empty() ? " <none>" : "") << "\n";
   for (const std::string& mount : mounts) std::cout << "  " << mount << "\n";
   return ExitStatus::Done;
 }

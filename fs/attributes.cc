@@ -73,9 +73,13 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
     backends::FileSystemState sum{};
     sum.block_size = kBlock;
     sum.name_max = 255;
-    for (const auto& volume : tree_.claims())
-      sum.blocks += volume->claim()->capacity_bytes / kBlock;
-    sum.blocks_free = sum.blocks_available = sum.blocks;
+    std::uint64_t used = 0;
+    for (const auto& volume : tree_.claims()) {
+      const std::uint64_t capacity = volume->claim()->capacity_bytes;
+      sum.blocks += capacity / kBlock;
+      used += std::min(capacity, volume->used_bytes.load()) / kBlock;
+    }
+    sum.blocks_free = sum.blocks_available = sum.blocks - used;
     answer.complete(sum);
     return;
   }
@@ -86,6 +90,7 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
   node->volume->backend().file_system_state([volume = node->volume, answer = std::move(answer)](
                                                 Result<backends::FileSystemState> state) mutable {
     if (!state) return answer.complete(std::move(state));
+    volume->used_bytes = state->used_bytes.value_or(0);
     return answer.complete(within_capacity(*state, *volume->claim()));
   });
 }

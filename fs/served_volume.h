@@ -80,6 +80,8 @@ class ServedVolume {
   bool has_remembered() const { return remembered_ != nullptr; }
 
   std::atomic<std::uint32_t> open_handles{0};
+  // As the backend last told: the tree's df is a sum, and does not wait for anybody.
+  std::atomic<std::uint64_t> used_bytes{0};
   Gate gate;
 
  private:

@@ -3,10 +3,7 @@
 
 load mount.bash
 
-setup() {
-  OUTPUT="" # of expect_status
-  make_workspace
-}
+setup() { make_workspace; }
 
 teardown() {
   show_log_of_failure
@@ -70,7 +67,7 @@ YAML
   write_pair
   claimfs create -f "$WORK/pair.yaml"
   expect_status 1 claimfs create -f "$WORK/pair.yaml"
-  expect_text 'Error from server (AlreadyExists): persistentvolumes "task-pv-volume" already exists' "$OUTPUT"
+  expect_text 'Error from server (AlreadyExists): persistentvolumes "task-pv-volume" already exists' "$SAID"
 }
 
 @test "a dry run says and does nothing" {
@@ -92,20 +89,20 @@ spec:
   hostPath: {path: /a/../b}
 YAML
   expect_status 65 claimfs apply -f "$WORK/bad.yaml"
-  expect_text 'The PersistentVolume "bad" is invalid: ' "$OUTPUT"
-  expect_text "* spec.accessModes: Unsupported value: \"Sometimes\": supported values: \"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\" ($WORK/bad.yaml:5)" "$OUTPUT"
-  expect_text "* spec.capacity[storage]: Invalid value: \"0\": must be greater than zero ($WORK/bad.yaml:7)" "$OUTPUT"
-  expect_text "* spec.hostPath.path: Invalid value: \"/a/../b\": must not contain '..' ($WORK/bad.yaml:8)" "$OUTPUT"
+  expect_text 'The PersistentVolume "bad" is invalid: ' "$SAID"
+  expect_text "* spec.accessModes: Unsupported value: \"Sometimes\": supported values: \"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\" ($WORK/bad.yaml:5)" "$SAID"
+  expect_text "* spec.capacity[storage]: Invalid value: \"0\": must be greater than zero ($WORK/bad.yaml:7)" "$SAID"
+  expect_text "* spec.hostPath.path: Invalid value: \"/a/../b\": must not contain '..' ($WORK/bad.yaml:8)" "$SAID"
   expect_status 1 claimfs get pv bad
 }
 
 @test "hostile YAML is refused with a message" {
   printf 'a: &x [1]\nb: *x\n' >"$WORK/anchor.yaml"
   expect_status 65 claimfs apply -f "$WORK/anchor.yaml"
-  expect_text "$WORK/anchor.yaml:1:" "$OUTPUT"
+  expect_text "$WORK/anchor.yaml:1:" "$SAID"
   printf 'apiVersion: v1\nkind: PersistentVolume\nkind: Pod\n' >"$WORK/twice.yaml"
   expect_status 65 claimfs apply -f "$WORK/twice.yaml"
-  expect_text "$WORK/twice.yaml:3:" "$OUTPUT"
+  expect_text "$WORK/twice.yaml:3:" "$SAID"
   head -c 2000000 /dev/zero | tr '\0' '[' >"$WORK/deep.yaml"
   expect_status 65 claimfs apply -f "$WORK/deep.yaml"
   head -c 4096 /dev/urandom >"$WORK/noise.yaml"
@@ -115,11 +112,11 @@ YAML
 @test "unknown kinds and fields are named" {
   printf 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n' >"$WORK/kind.yaml"
   expect_status 65 claimfs apply -f "$WORK/kind.yaml"
-  expect_text "$WORK/kind.yaml:1: no matches for kind \"Deployment\" in version \"apps/v1\"" "$OUTPUT"
+  expect_text "$WORK/kind.yaml:1: no matches for kind \"Deployment\" in version \"apps/v1\"" "$SAID"
   write_pair
   sed -i 's/  hostPath:/  hostpath:/' "$WORK/pair.yaml"
   expect_status 65 claimfs apply -f "$WORK/pair.yaml"
-  expect_text 'strict decoding error: unknown field "spec.hostpath"' "$OUTPUT"
+  expect_text 'strict decoding error: unknown field "spec.hostpath"' "$SAID"
 }
 
 @test "lists, JSON, standard input and directories are read" {
@@ -150,7 +147,7 @@ YAML
   expect_status 1 claimfs get pvc task-pv-claim
   [ "$(claimfs get pv task-pv-volume -o 'jsonpath={.status.phase}')" = Released ]
   expect_status 1 claimfs delete pvc task-pv-claim
-  expect_text 'Error from server (NotFound): persistentvolumeclaims "task-pv-claim" not found' "$OUTPUT"
+  expect_text 'Error from server (NotFound): persistentvolumeclaims "task-pv-claim" not found' "$SAID"
 }
 
 @test "delete returns when a controller has let go, and prints kubectl's words" {
@@ -192,7 +189,7 @@ YAML
   [ "$(claimfs patch pv task-pv-volume -p '{"metadata":{"labels":{"tier":"gold"}}}')" = 'persistentvolume/task-pv-volume patched' ]
   [ "$(claimfs get pv -l tier=gold -o name)" = persistentvolume/task-pv-volume ]
   expect_status 65 claimfs patch pv task-pv-volume -p '{"spec":{"volumeMode":"Block"}}'
-  expect_text 'volumeMode: Invalid value: "Block": field is immutable' "$OUTPUT"
+  expect_text 'volumeMode: Invalid value: "Block": field is immutable' "$SAID"
   expect_status 64 claimfs patch pv task-pv-volume -p 'no json'
 }
 
@@ -227,8 +224,8 @@ YAML
 @test "a configuration with a mistake exits 78 and names file, line and the nearest key" {
   printf 'node: n\nmanifest: [/a]\n' >"$WORK/c.yaml"
   expect_status 78 "$CLAIMFS_BIN" --config "$WORK/c.yaml" get pv
-  expect_text "$WORK/c.yaml:2:" "$OUTPUT"
-  expect_text 'manifests' "$OUTPUT"
+  expect_text "$WORK/c.yaml:2:" "$SAID"
+  expect_text 'manifests' "$SAID"
   expect_status 78 "$CLAIMFS_BIN" --config "$WORK/missing.yaml" get pv
   expect_status 78 "$CLAIMFS_BIN" --store etcd://127.0.0.1:2379 --state "$STATE" get pv
   printf 'metrics: {listen: "127.0.0.1:9"}\n' >"$WORK/c.yaml"

@@ -154,7 +154,8 @@ daemons_of() {
 }
 daemon_pid() { daemons_of "$MNT" | head -n 1; }
 no_daemon() { [ -z "$(daemons_of "${1:-$MNT}")" ]; }
-is_gone() { ! [ -e "/proc/$1" ]; }
+# Ended, whether or not its parent has noticed.
+is_gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
 
 # The mounts in the workspace, the last mounted first.
 mounts_in_workspace() { awk -v work="$WORK/" 'index($5, work) == 1 {print $5}' /proc/self/mountinfo | tac; }
@@ -213,13 +214,13 @@ expect_errno() {
   fi
 }
 
-# expect_status CODE COMMAND…: exits so; OUTPUT is what it said.
+# expect_status CODE COMMAND…: exits so; SAID is what it said.
 expect_status() {
   local code=$1 status=0
   shift
-  OUTPUT=$("$@" 2>&1) || status=$?
+  SAID=$("$@" 2>&1) || status=$?
   if [ "$status" != "$code" ]; then
-    printf 'exit %s, expected %s: %s\n%s\n' "$status" "$code" "$*" "$OUTPUT"
+    printf 'exit %s, expected %s: %s\n%s\n' "$status" "$code" "$*" "$SAID"
     return 1
   fi
 }
