@@ -23,6 +23,9 @@ ServedVolume::ServedVolume(ServedClaim claim, std::unique_ptr<backends::Backend>
   update(std::move(claim));
   backends::Attributes unseen;
   unseen.mode = this->claim()->is_block ? S_IFREG | 0600 : S_IFDIR | 0755;
+  unseen.nlink = this->claim()->is_block ? 1 : 2;
+  ::clock_gettime(CLOCK_REALTIME, &unseen.mtime);
+  unseen.atime = unseen.ctime = unseen.mtime;
   saw_root(unseen);
 }
 
