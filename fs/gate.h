@@ -13,7 +13,7 @@ namespace claimfs::fs {
 // A request as the kernel sent it, not yet looked into.
 struct RawRequest {
   struct Free {
-    void operator()(char* memory) const { std::free(memory); }
+    void operator()(char* owned) const { std::free(owned); }
   };
   std::unique_ptr<char, Free> memory;
   std::size_t size = 0;
