@@ -45,6 +45,7 @@ teardown_file() { drop_workspace; }
 @test "nameless files" { same_steps nameless_files; }
 @test "open flags" { same_steps open_flags; }
 @test "programs" { same_steps programs; }
+@test "random operations" { same_steps random_operations; }
 @test "range locks" { same_steps range_locks; }
 @test "rename directories" { same_steps rename_directories; }
 @test "rename kinds" { same_steps rename_kinds; }
