@@ -82,7 +82,8 @@ YAML
   exec 7<&-
   [ "$(ls "$MNT")" = default ]
   # The host's directories are nobody's to remove.
-  [ -d "$HOST/second" ] && [ -d "$HOST/third" ]
+  [ -d "$HOST/second" ]
+  [ -d "$HOST/third" ]
 }
 
 @test "what apply and delete do shows in the tree without being looked for" {
