@@ -1,0 +1,195 @@
+// What an API server does between a request and the store.
+
+#include "control/api.h"
+
+#include "tests/unit/catch.h"
+#include "tests/unit/store_fixture.h"
+
+namespace claimfs::control {
+namespace {
+
+using store::Directory;
+using volumes::Json;
+using volumes::Kind;
+using volumes::Object;
+using volumes::ObjectKey;
+
+struct Cluster {
+  std::int64_t now = 1'795'419'449;
+  Directory directory;
+  std::unique_ptr<store::Store> store = store::open_sqlite_store(directory.database()).value();
+  Api api{*store, [this] { return now; }};
+
+  Json stored(const ObjectKey& key) const { return store->get(key).value().document; }
+};
+
+const ObjectKey kVolume{Kind::PersistentVolume, "", "pv"};
+const ObjectKey kClaim{Kind::PersistentVolumeClaim, "default", "data"};
+
+Object volume(const Json& changes = {}) {
+  Json document = {{"apiVersion", "v1"},
+                   {"kind", "PersistentVolume"},
+                   {"metadata", {{"name", "pv"}}},
+                   {"spec",
+                    {{"capacity", {{"storage", "1024Mi"}}},
+                     {"accessModes", {"ReadWriteOnce"}},
+                     {"hostPath", {{"path", "/data"}}}}}};
+  if (!changes.is_null()) document.merge_patch(changes);
+  return {Kind::PersistentVolume, document};
+}
+
+Object claim(const Json& changes = {}) {
+  Json document = {
+      {"apiVersion", "v1"},
+      {"kind", "PersistentVolumeClaim"},
+      {"metadata", {{"name", "data"}, {"namespace", "default"}}},
+      {"spec",
+       {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}};
+  if (!changes.is_null()) document.merge_patch(changes);
+  return {Kind::PersistentVolumeClaim, document};
+}
+
+Object storage_class(const char* name, bool is_default) {
+  Json document = {{"apiVersion", "storage.k8s.io/v1"},
+                   {"kind", "StorageClass"},
+                   {"metadata", {{"name", name}}},
+                   {"provisioner", "kubernetes.io/no-provisioner"}};
+  if (is_default) {
+    document["metadata"]["annotations"] = {{"storageclass.kubernetes.io/is-default-class", "true"}};
+  }
+  return {Kind::StorageClass, document};
+}
+
+}  // namespace
+
+TEST_CASE("a new object is given its defaults", "[api]") {
+  Cluster cluster;
+  const auto created = cluster.api.create(
+      volume({{"status", {{"phase", "Bound"}}}, {"metadata", {{"namespace", "x"}}}}));
+  REQUIRE(created);
+  CHECK(created->outcome == Api::Outcome::Created);
+  const Json document = cluster.stored(kVolume);
+  CHECK(document["spec"]["persistentVolumeReclaimPolicy"] == "Retain");
+  CHECK(document["spec"]["volumeMode"] == "Filesystem");
+  CHECK(document["spec"]["hostPath"]["type"] == "");
+  CHECK(document["spec"]["capacity"]["storage"] == "1Gi");
+  CHECK(document["status"]["phase"] == "Pending");
+  CHECK(document["metadata"]["finalizers"] == Json{"kubernetes.io/pv-protection"});
+  CHECK(document["metadata"]["creationTimestamp"] == "2026-11-23T07:37:29Z");
+  CHECK(document["metadata"]["uid"].get<std::string>().size() == 36);
+  CHECK_FALSE(document["metadata"].contains("namespace"));
+
+  REQUIRE(cluster.api.create(claim()));
+  CHECK(cluster.stored(kClaim)["metadata"]["finalizers"] == Json{"kubernetes.io/pvc-protection"});
+  CHECK_FALSE(cluster.stored(kClaim)["spec"].contains("storageClassName"));
+}
+
+TEST_CASE("a claim without a class gets the default class, an empty one does not", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.create(storage_class("older", true)));
+  cluster.now += 10;
+  REQUIRE(cluster.api.create(storage_class("newer", true)));
+  cluster.now += 10;
+  REQUIRE(cluster.api.create(storage_class("newest", false)));
+  REQUIRE(cluster.api.create(claim()));
+  CHECK(cluster.stored(kClaim)["spec"]["storageClassName"] == "newer");
+  REQUIRE(cluster.api.create(
+      claim({{"metadata", {{"name", "none"}}}, {"spec", {{"storageClassName", ""}}}})));
+  CHECK(cluster.stored(
+            {Kind::PersistentVolumeClaim, "default", "none"})["spec"]["storageClassName"] == "");
+}
+
+TEST_CASE("refusals are in the words of the API server", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.create(volume()));
+  const auto twice = cluster.api.create(volume());
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().reason == Refusal::Reason::AlreadyExists);
+  CHECK(twice.error().message == "persistentvolumes \"pv\" already exists");
+
+  const auto invalid =
+      cluster.api.apply(volume({{"spec", {{"accessModes", {"x"}}, {"volumeMode", "Tape"}}}}));
+  REQUIRE_FALSE(invalid);
+  CHECK(invalid.error().reason == Refusal::Reason::Invalid);
+  CHECK(invalid.error().causes.size() == 2);
+  const auto moved = cluster.api.apply(volume({{"spec", {{"hostPath", {{"path", "/other"}}}}}}));
+  REQUIRE_FALSE(moved);
+  CHECK(moved.error().reason == Refusal::Reason::Invalid);
+  CHECK(cluster.stored(kVolume)["spec"]["hostPath"]["path"] == "/data");
+
+  const auto missing = cluster.api.remove(kClaim);
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().reason == Refusal::Reason::NotFound);
+  CHECK(missing.error().message == "persistentvolumeclaims \"data\" not found");
+  CHECK(cluster.api.patch(kClaim, Json::object()).error().reason == Refusal::Reason::NotFound);
+}
+
+TEST_CASE("apply merges three ways", "[api]") {
+  Cluster cluster;
+  const Json labels = {{"metadata", {{"labels", {{"mine", "1"}, {"old", "1"}}}}}};
+  CHECK(cluster.api.apply(volume(labels))->outcome == Api::Outcome::Created);
+  CHECK(cluster.api.apply(volume(labels))->outcome == Api::Outcome::Unchanged);
+  // Others set what is theirs.
+  REQUIRE(cluster.api.patch(
+      kVolume, {{"metadata", {{"labels", {{"theirs", "1"}}}}},
+                {"spec", {{"claimRef", {{"name", "data"}, {"namespace", "default"}}}}}}));
+  // What left the manifest leaves the object; what others have set stays.
+  const auto applied = cluster.api.apply(volume({{"metadata", {{"labels", {{"mine", "2"}}}}}}));
+  REQUIRE(applied);
+  CHECK(applied->outcome == Api::Outcome::Configured);
+  const Json document = cluster.stored(kVolume);
+  CHECK(document["metadata"]["labels"] == Json{{"mine", "2"}, {"theirs", "1"}});
+  CHECK(document["spec"]["claimRef"]["name"] == "data");
+  CHECK(document["metadata"]["uid"] == applied->object.uid());
+  const Json last = Json::parse(
+      document["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"]
+          .get<std::string>());
+  CHECK(last["metadata"]["labels"] == Json{{"mine", "2"}});
+  // A quantity written in another way is no change.
+  CHECK(cluster.api.apply(volume({{"metadata", {{"labels", {{"mine", "2"}}}}}}))->outcome ==
+        Api::Outcome::Unchanged);
+}
+
+TEST_CASE("a dry run changes nothing", "[api]") {
+  Cluster cluster;
+  CHECK(cluster.api.apply(volume(), true)->outcome == Api::Outcome::Created);
+  CHECK_FALSE(cluster.store->get(kVolume));
+  REQUIRE(cluster.api.create(volume()));
+  const Json before = cluster.stored(kVolume);
+  CHECK(cluster.api.apply(volume({{"spec", {{"storageClassName", "x"}}}}), true)->outcome ==
+        Api::Outcome::Configured);
+  CHECK(cluster.stored(kVolume) == before);
+  CHECK_FALSE(cluster.api.create(volume(), true));
+}
+
+TEST_CASE("deletion waits for finalizers", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.create(claim()));
+  const auto first = cluster.api.remove(kClaim);
+  REQUIRE(first);
+  CHECK_FALSE(first->is_gone);
+  CHECK(cluster.stored(kClaim)["metadata"]["deletionTimestamp"] == "2026-11-23T07:37:29Z");
+  cluster.now += 100;
+  REQUIRE(cluster.api.remove(kClaim));
+  CHECK(cluster.stored(kClaim)["metadata"]["deletionTimestamp"] == "2026-11-23T07:37:29Z");
+  // Without the last finalizer it goes.
+  REQUIRE(cluster.api.patch(kClaim, {{"metadata", {{"finalizers", nullptr}}}}));
+  CHECK_FALSE(cluster.store->get(kClaim));
+  REQUIRE(cluster.api.create(storage_class("fast", false)));
+  CHECK(cluster.api.remove({Kind::StorageClass, "", "fast"})->is_gone);
+}
+
+TEST_CASE("import puts objects back as they were", "[api]") {
+  Cluster cluster;
+  Object broken = volume({{"metadata", {{"uid", "u"}, {"resourceVersion", "99"}}},
+                          {"spec", {{"accessModes", nullptr}}},
+                          {"status", {{"phase", "Failed"}}}});
+  REQUIRE(cluster.api.import(broken));
+  REQUIRE(cluster.api.import(broken));
+  Json document = cluster.stored(kVolume);
+  document["metadata"].erase("resourceVersion");
+  broken.document["metadata"].erase("resourceVersion");
+  CHECK(document == broken.document);
+}
+
+}  // namespace claimfs::control
