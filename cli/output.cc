@@ -6,6 +6,7 @@
 #include "cli/columns.h"
 #include "cli/json_path.h"
 #include "config/yaml_writer.h"
+#include "volumes/names.h"
 #include "volumes/quantity.h"
 
 namespace claimfs::cli {
@@ -30,6 +31,9 @@ tl::unexpected<Failure> usage(const Error& error) { return fail(ExitStatus::Usag
 
 Outcome<std::string> custom_columns(const std::string& specification,
                                     const std::vector<Object>& objects) {
+  if (specification.empty())
+    return fail(ExitStatus::Usage,
+                "error: custom-columns format specified but no custom columns given");
   Table table(1);
   std::vector<JsonPath> paths;
   std::istringstream columns(specification);
@@ -100,6 +104,14 @@ std::optional<volumes::Requirement> requirement_of(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(volumes::Requirement{text, "Exists", {}});
 }
 
+// Whether labels can be so: what could never match is a slip, not a question.
+bool is_possible(const volumes::Requirement& requirement) {
+  return !volumes::label_key_problem(requirement.key) &&
+         std::ranges::none_of(requirement.values, [](const std::string& value) {
+           return volumes::label_value_problem(value).has_value();
+         });
+}
+
 }  // namespace
 
 Outcome<OutputFormat> OutputFormat::parse(const std::string& text) {
@@ -166,7 +178,7 @@ Outcome<Selector> Selector::parse(const std::string& text) {
   if (text.empty()) return selector;
   for (const std::string& part : split_selector(text)) {
     const auto requirement = requirement_of(trimmed(part));
-    if (!requirement)
+    if (!requirement || !is_possible(*requirement))
       return fail(ExitStatus::Usage,
                   "unable to parse the selector \"" + text + "\" at \"" + part + "\"");
     selector.requirements_.push_back(*requirement);
