@@ -51,7 +51,10 @@ void log_complaint(control::EventRecorder& events, const std::string& complaint)
 }  // namespace
 
 MountDaemon::MountDaemon(config::Config config, MountArguments arguments, Reread reread)
-    : config_(std::move(config)), arguments_(std::move(arguments)), reread_(std::move(reread)) {}
+    : config_(std::move(config)),
+      manifest_directories_(config_.manifests),
+      arguments_(std::move(arguments)),
+      reread_(std::move(reread)) {}
 
 MountDaemon::~MountDaemon() {
   for (std::jthread* thread : {&controller_, &manifests_, &claims_}) thread->request_stop();
@@ -178,7 +181,6 @@ Outcome<void> MountDaemon::start() {
 bool MountDaemon::serve() {
   spdlog::info("mount=up mount_point={} node={} store={} pid={}", arguments_.mount_point,
                config_.node, config_.store, ::getpid());
-  signals_ = std::jthread([this](const std::stop_token& stop) { read_signals(stop); });
   claims_ = std::jthread([this](std::stop_token stop) {
     control::follow_bound_claims(
         *store_, std::move(stop), [this](std::vector<control::BoundClaim> bound) { show(bound); },
@@ -189,7 +191,9 @@ bool MountDaemon::serve() {
     control::Controller(*store_, control::system_clock())
         .run(std::move(stop), holder, report_store_error);
   });
-  start_manifests(config_.manifests);
+  start_manifests(manifest_directories_);
+  // Last: a SIGHUP starts the thread of the manifests anew.
+  signals_ = std::jthread([this](const std::stop_token& stop) { read_signals(stop); });
   const bool ended = session_->wait();
   spdlog::info("mount=down mount_point={}", arguments_.mount_point);
   return ended;
@@ -229,14 +233,11 @@ void MountDaemon::reload() {
     spdlog::error("configuration=kept reason=\"{}\"", opened.error().message());
     return;
   }
-  const bool new_manifests = fresh->manifests != config_.manifests;
-  fresh->node = config_.node;
-  fresh->state = config_.state;
-  fresh->store = config_.store;
-  fresh->node_labels = config_.node_labels;
-  config_ = std::move(*fresh);
   // Assigning ends the old thread first.
-  if (new_manifests) start_manifests(config_.manifests);
+  if (fresh->manifests != manifest_directories_) {
+    manifest_directories_ = std::move(fresh->manifests);
+    start_manifests(manifest_directories_);
+  }
   spdlog::info("configuration=read");
 }
 

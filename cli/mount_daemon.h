@@ -45,8 +45,9 @@ class MountDaemon {
   void reload();
   Result<void> delete_claim(const fs::ServedClaim& claim);
 
-  config::Config config_;
-  MountArguments arguments_;
+  const config::Config config_;  // as it was at the start: what a running mount cannot change
+  std::vector<std::string> manifest_directories_;  // the signal thread's, once that runs
+  const MountArguments arguments_;
   Reread reread_;
 
   std::unique_ptr<store::Store> store_;

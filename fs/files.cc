@@ -245,15 +245,13 @@ void Filesystem::read(Handle& handle, std::size_t size, off_t offset,
 }
 
 void Filesystem::write(Handle& handle, std::span<const std::byte> data, off_t offset,
-                       bool kill_set_id, Answer<std::size_t> answer) {
-  backends::Backend::WriteOptions options;
-  options.append = (handle.flags & O_APPEND) != 0;
-  options.kill_set_id = kill_set_id;
+                       backends::Backend::WriteOptions options, Answer<std::size_t> answer) {
   handle.node->volume->backend().write(*handle.file, data, offset, options, std::move(answer));
 }
 
 void Filesystem::flush(Handle& handle, std::uint64_t lock_owner, Answer<void> answer) {
   drop_locks_of(handle, lock_owner);
+  note_closing(handle);
   handle.node->volume->backend().flush(*handle.file, std::move(answer));
 }
 

@@ -46,7 +46,7 @@ struct Handle {
   int flags = 0;
   bool counts_as_silent_writer = false;
   bool counts_as_open = false;              // in the node's opens (files, not directories)
-  std::atomic<bool> may_hold_locks{false};  // posix or OFD locks were taken through it
+  std::atomic<bool> may_hold_locks{false};  // some lock was asked for through it
   std::mutex lock_owners_mutex;
   std::vector<std::uint64_t> lock_owners;  // who took them
 };
@@ -144,8 +144,8 @@ class Filesystem {
   void release(Handle* handle);
   void read(Handle& handle, std::size_t size, off_t offset,
             Answer<std::span<const std::byte>> answer);
-  void write(Handle& handle, std::span<const std::byte> data, off_t offset, bool kill_set_id,
-             Answer<std::size_t> answer);
+  void write(Handle& handle, std::span<const std::byte> data, off_t offset,
+             backends::Backend::WriteOptions options, Answer<std::size_t> answer);
   void flush(Handle& handle, std::uint64_t lock_owner, Answer<void> answer);
   void sync(Handle& handle, bool data_only, Answer<void> answer);
   void allocate(Handle& handle, int mode, off_t offset, off_t length, Answer<void> answer);
@@ -202,6 +202,11 @@ class Filesystem {
   bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,
                       const Caller& caller, int flags, Answer<CreateReply>& answer);
   void delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer);
+  struct LockRequest;
+  void take_lock(std::shared_ptr<LockRequest> request, Answer<void> answer);
+  bool wait_for_lock(std::shared_ptr<LockRequest> request, Answer<void> answer);
+  bool try_while_closing(std::shared_ptr<LockRequest> request, Answer<void> answer);
+  static void note_closing(Handle& handle);
   void drop_locks_of(Handle& handle, std::uint64_t owner);
   std::string claim_attribute(Node& node, std::string_view name);
 

@@ -188,8 +188,13 @@ void on_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
 
 void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size, off_t offset,
               fuse_file_info* info) {
-  filesystem(request).write(*handle_of(info), std::as_bytes(std::span(data, size)), offset,
-                            info->kill_suidgid, count_to(request));
+  // O_APPEND as it is now: fcntl may have changed it since the open, and a page of a map that the
+  // kernel writes back through whichever handle it has belongs where it says.
+  const backends::Backend::WriteOptions options{
+      .append = !info->writepage && (info->flags & O_APPEND) != 0,
+      .kill_set_id = info->kill_suidgid != 0};
+  filesystem(request).write(*handle_of(info), std::as_bytes(std::span(data, size)), offset, options,
+                            count_to(request));
 }
 
 void on_flush(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {

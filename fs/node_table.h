@@ -36,6 +36,9 @@ struct Node {
   // included.
   std::atomic<std::uint32_t> silent_writers{0};
 
+  // Until when a closed handle's locks may still be there (nanoseconds of CLOCK_MONOTONIC).
+  std::atomic<std::int64_t> closing_until{0};
+
   struct Opens {
     std::uint32_t count = 0;
     IoMode mode = IoMode::Closed;

@@ -207,6 +207,27 @@ PY
   umount "$HOST/other"
 }
 
+@test "where the kernel passes nothing through, data goes through the daemon and is right" {
+  # A layered filesystem may not be passed through, and has no file handles either.
+  mkdir "$WORK/lower" "$WORK/upper" "$WORK/layers" "$HOST/layered"
+  mount -t overlay overlay -o "lowerdir=$WORK/lower,upperdir=$WORK/upper,workdir=$WORK/layers" "$HOST/layered"
+  make_volume layered
+  mount_claims layered
+  touch "$MNT/default/layered/file"
+  grep -qE '^default/layered .* copy \(' "$MNT/.claimfs/status"
+  local scenario here
+  for scenario in random_operations memory_maps two_descriptors unlinked_files rename_over_open whole_file_locks \
+    spliced_ranges inode_numbers set_id_clearing; do
+    mkdir -p "$HOST/layered/plain/$scenario" "$HOST/layered/$scenario"
+    here=$MNT/default/layered/$scenario
+    limit 60 python3 "$POSIX_DIR/steps.py" "$scenario" "$HOST/layered/plain/$scenario" >"$WORK/plain.$scenario"
+    # Both sides of it in the tree: what the host does beside the tree may be seen late here.
+    diff -U 4 "$WORK/plain.$scenario" <(limit 60 python3 "$POSIX_DIR/steps.py" "$scenario" "$here" "$here" 2>&1)
+  done
+  unmount_tree
+  umount "$HOST/layered"
+}
+
 @test "read-only uses refuse changes: ReadOnlyMany, and a mount that is read-only" {
   make_volume many modes=ReadOnlyMany
   make_volume data

@@ -1,6 +1,9 @@
 #include "fs/filesystem.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+
+#include <future>
 
 #include "tests/unit/furnished_tree.h"
 
@@ -39,6 +42,36 @@ TEST_CASE("a lock whose grant was dropped is free again", "[fs]") {
   on.tree.release(on.handle);
   on.handle = on.tree.open(on.file, O_RDWR).value();
   CHECK(set(2) == 0);
+  check_nothing_is_left(on);
+}
+
+TEST_CASE("who asks for the lock of a file that is being closed is not refused", "[fs]") {
+  Furnished on;
+  const auto lock = [&](Handle* handle) {
+    return code<void>(on, [&](auto answer) {
+      on.tree.filesystem.flock(*handle, LOCK_EX | LOCK_NB, std::make_shared<NoInterruption>(),
+                               std::move(answer));
+    });
+  };
+  Handle* other = on.tree.open(on.file, O_RDWR).value();
+  REQUIRE(lock(on.handle) == 0);
+  CHECK(lock(other) == EAGAIN);
+  // close(2) has returned; the kernel's RELEASE comes while the other one asks.
+  const auto close = [&](Handle* handle) {
+    REQUIRE(code<void>(on, [&](auto answer) {
+              on.tree.filesystem.flush(*handle, 1, std::move(answer));
+            }) == 0);
+  };
+  close(on.handle);
+  auto asked = std::async(std::launch::async, [&] { return lock(other); });
+  CHECK(asked.wait_for(std::chrono::milliseconds(5)) == std::future_status::timeout);
+  close(on.handle);  // a slow machine's moment begins anew
+  on.tree.release(on.handle);
+  CHECK(asked.get() == 0);
+  // A descriptor that was closed while others of the same file are left: refused, after a moment.
+  on.handle = on.tree.open(on.file, O_RDWR).value();
+  close(other);
+  CHECK(lock(on.handle) == EAGAIN);
   check_nothing_is_left(on);
 }
 

@@ -141,7 +141,8 @@ class MountedTree {
   }
   Result<std::size_t> write(Handle& handle, std::string_view text, off_t offset) {
     return ask<std::size_t>([&](auto answer) {
-      filesystem.write(handle, std::as_bytes(std::span(text)), offset, false, std::move(answer));
+      filesystem.write(handle, std::as_bytes(std::span(text)), offset,
+                       {.append = (handle.flags & O_APPEND) != 0}, std::move(answer));
     });
   }
   Result<std::string> read(Handle& handle) {
