@@ -191,10 +191,7 @@ void BlockBackend::set_attributes(const Caller&, Inode&, File*, const AttributeC
                                   Answer<Attributes> answer) {
   AttributeChanges others = changes;
   others.size.reset();
-  if (changes.size && *changes.size != 0 && *changes.size != capacity_) {
-    answer.fail(EPERM);
-    return;
-  }
+  if (changes.size && *changes.size != 0 && *changes.size != capacity_) return answer.refuse(EPERM);
   // The kernel tells of a truncation's times in the same request. They are as little news as the
   // size.
   const bool is_truncation = changes.size && !changes.mode && !changes.uid && !changes.gid;
@@ -211,10 +208,8 @@ void BlockBackend::set_attributes(const Caller&, Inode&, File*, const AttributeC
 void BlockBackend::file_system_state(Answer<FileSystemState> answer) {
   struct statvfs found {};
   struct stat source {};
-  if (::fstatvfs(source_.get(), &found) != 0 || ::fstat(source_.get(), &source) != 0) {
-    answer.complete(failure_from_errno());
-    return;
-  }
+  if (::fstatvfs(source_.get(), &found) != 0 || ::fstat(source_.get(), &source) != 0)
+    return answer.refuse(errno);
   FileSystemState state;
   state.block_size = found.f_frsize;
   state.blocks = found.f_blocks;
@@ -230,10 +225,7 @@ void BlockBackend::file_system_state(Answer<FileSystemState> answer) {
 void BlockBackend::open(Inode&, int flags, Answer<std::unique_ptr<File>> answer) {
   // Alignment is not asked of our buffers, and there is no end to append to.
   Result<Fd> opened = reopen(flags & (O_ACCMODE | O_SYNC | O_DSYNC | O_NOATIME));
-  if (!opened) {
-    answer.complete(failure(std::move(opened).error()));
-    return;
-  }
+  if (!opened) return answer.refuse(opened.error());
   // A device ends where it ends. A regular file would grow beyond the capacity by what the kernel
   // writes without us, and one open with passthrough makes all the others so.
   const bool ends_at_capacity = is_device_ && ::lseek(opened->get(), 0, SEEK_END) == capacity_;
@@ -245,10 +237,7 @@ void BlockBackend::read(File& file, std::size_t size, off_t offset,
                         Answer<std::span<const std::byte>> answer) {
   const std::span<std::byte> buffer = thread_buffer(within(offset, size));
   const Result<std::size_t> got = read_source(descriptor_of(file), buffer, offset);
-  if (!got) {
-    answer.complete(failure(got.error()));
-    return;
-  }
+  if (!got) return answer.refuse(got.error());
   std::ranges::fill(buffer.subspan(*got), std::byte{0});
   answer.complete(std::span<const std::byte>(buffer));
 }
@@ -257,10 +246,7 @@ void BlockBackend::write(File& file, std::span<const std::byte> data, off_t offs
                          WriteOptions options, Answer<std::size_t> answer) {
   if (options.append) offset = capacity_;
   const std::size_t size = within(offset, data.size());
-  if (size == 0 && !data.empty()) {
-    answer.fail(ENOSPC);
-    return;
-  }
+  if (size == 0 && !data.empty()) return answer.refuse(ENOSPC);
   const WithoutFsetid unprivileged(options.kill_set_id);
   answer.complete(write_source(descriptor_of(file), data.first(size), offset));
 }
@@ -275,10 +261,7 @@ void BlockBackend::allocate(File& file, int mode, off_t offset, off_t length, An
     answer.fail(EOPNOTSUPP);  // the others move what lies behind
     return;
   }
-  if (offset < 0 || length <= 0) {
-    answer.fail(EINVAL);
-    return;
-  }
+  if (offset < 0 || length <= 0) return answer.refuse(EINVAL);
   const auto inside = static_cast<off_t>(within(offset, static_cast<std::size_t>(length)));
   const bool is_punch = (mode & FALLOC_FL_PUNCH_HOLE) != 0;
   if (is_punch && inside == 0)
@@ -290,14 +273,8 @@ void BlockBackend::allocate(File& file, int mode, off_t offset, off_t length, An
 }
 
 void BlockBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
-  if (whence != SEEK_DATA && whence != SEEK_HOLE) {
-    answer.fail(EINVAL);
-    return;
-  }
-  if (offset < 0 || offset >= capacity_) {
-    answer.fail(ENXIO);
-    return;
-  }
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return answer.refuse(EINVAL);
+  if (offset < 0 || offset >= capacity_) return answer.refuse(ENXIO);
   const int descriptor = descriptor_of(file);
   off_t position = ::lseek(descriptor, offset, whence);
   if (position < 0 && errno == EINVAL) {
@@ -332,16 +309,10 @@ void BlockBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_
     return;
   }
   struct stat source {};
-  if (::fstat(descriptor_of(from), &source) != 0) {
-    answer.complete(failure_from_errno());
-    return;
-  }
+  if (::fstat(descriptor_of(from), &source) != 0) return answer.refuse(errno);
   // Between a shorter source's end and the capacity are zeros that only read() knows of, and
   // devices copy nothing themselves: the kernel copies by reading and writing then.
-  if (is_device_ || from_offset >= source.st_size) {
-    answer.fail(EOPNOTSUPP);
-    return;
-  }
+  if (is_device_ || from_offset >= source.st_size) return answer.refuse(EOPNOTSUPP);
   const ssize_t copied =
       ::copy_file_range(descriptor_of(from), &from_offset, descriptor_of(to), &to_offset, size, 0);
   if (copied < 0)

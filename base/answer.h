@@ -56,6 +56,8 @@ class Answer {
     return behaviour->deliver_and_destroy(storage_, std::move(result));
   }
   bool fail(int errno_code) { return complete(failure(errno_code)); }
+  // The same where nothing is left to be done: `if (!node) return answer.refuse(node.error());`
+  void refuse(Error error) { complete(failure(std::move(error))); }
 
  private:
   struct Behaviour {

@@ -9,10 +9,7 @@ namespace claimfs::fs {
 
 void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes> answer) {
   Node* node = nodes_.find(id);
-  if (!node) {
-    answer.fail(ESTALE);
-    return;
-  }
+  if (!node) return answer.refuse(ESTALE);
   if (!node->volume->is_in_use()) {
     // stat of a claim's directory does not begin to use it.
     node->volume->look_at_root();
@@ -30,10 +27,7 @@ void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes
 void Filesystem::set_attributes(const Caller& caller, NodeId id, Handle* handle,
                                 backends::AttributeChanges changes, Answer<NodeAttributes> answer) {
   Result<Node*> node = node_for_change(id);
-  if (!node) {
-    answer.complete(failure(std::move(node).error()));
-    return;
-  }
+  if (!node) return answer.refuse(node.error());
   Node& changed = **node;
   changed.volume->backend().set_attributes(
       caller, changed.inode(), handle ? handle->file.get() : nullptr, changes,
@@ -65,10 +59,7 @@ backends::FileSystemState within_capacity(backends::FileSystemState state,
 
 void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> answer) {
   Node* node = nodes_.find(id);
-  if (!node) {
-    answer.fail(ESTALE);
-    return;
-  }
+  if (!node) return answer.refuse(ESTALE);
   if (node->volume == tree_volume_) {
     backends::FileSystemState sum{};
     sum.block_size = kBlock;
@@ -83,10 +74,7 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
     answer.complete(sum);
     return;
   }
-  if (const Result<void> ready = node->volume->use(); !ready) {
-    answer.complete(failure(ready.error()));
-    return;
-  }
+  if (const Result<void> ready = node->volume->use(); !ready) return answer.refuse(ready.error());
   node->volume->backend().file_system_state([volume = node->volume, answer = std::move(answer)](
                                                 Result<backends::FileSystemState> state) mutable {
     if (!state) return answer.complete(std::move(state));

@@ -85,10 +85,7 @@ class TreeSink final : public backends::DirectorySink {
 
 void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenReply> answer) {
   Result<Node*> found = node_in_use(id);
-  if (!found) {
-    answer.complete(failure(std::move(found).error()));
-    return;
-  }
+  if (!found) return answer.refuse(found.error());
   Node& node = **found;
   node.volume->backend().open_directory(
       node.inode(), [this, &node, caller, answer = std::move(answer)](

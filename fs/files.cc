@@ -116,10 +116,7 @@ void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_
                       Answer<OpenReply> answer) {
   const bool is_change = may_write(flags) || (flags & O_TRUNC) != 0;
   Result<Node*> found = is_change ? node_for_change(id) : node_in_use(id);
-  if (!found) {
-    answer.complete(failure(std::move(found).error()));
-    return;
-  }
+  if (!found) return answer.refuse(found.error());
   Node& node = **found;
   // Truncation is a step of its own, since only there can set-id bits be killed on the caller's
   // behalf.
@@ -167,10 +164,7 @@ bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume,
 void Filesystem::create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                         int flags, bool kill_set_id, Answer<CreateReply> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   const std::shared_ptr<ServedVolume> volume = (*directory)->volume;
   volume->backend().create(
       caller, (*directory)->inode(), name, mode, flags & ~O_TRUNC,
@@ -200,10 +194,7 @@ void Filesystem::create(const Caller& caller, NodeId parent, std::string_view na
 void Filesystem::create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags,
                                 Answer<CreateReply> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   const std::shared_ptr<ServedVolume> volume = (*directory)->volume;
   volume->backend().create_unnamed(
       caller, (*directory)->inode(), mode, flags,

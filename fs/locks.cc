@@ -109,10 +109,7 @@ bool Filesystem::try_while_closing(std::shared_ptr<LockRequest> request, Answer<
 
 void Filesystem::test_lock(NodeId id, const RangeLock& lock, Answer<RangeLock> answer) {
   Result<Node*> found = node_in_use(id);
-  if (!found) {
-    answer.complete(failure(std::move(found).error()));
-    return;
-  }
+  if (!found) return answer.refuse(found.error());
   if (const auto ours = locks_.conflict(id, lock)) {
     answer.complete(*ours);
     return;

@@ -36,10 +36,7 @@ void Filesystem::answer_claim(std::shared_ptr<ServedVolume> volume, Answer<Entry
 
 void Filesystem::lookup(NodeId parent, std::string_view name, Answer<EntryReply> answer) {
   Result<Node*> directory = node_in_use(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   if (at.volume == tree_volume_) {
     if (auto claim = tree_.claim_at(at.inode(), name)) {

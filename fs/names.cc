@@ -7,10 +7,7 @@ namespace claimfs::fs {
 void Filesystem::make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                            dev_t device, Answer<EntryReply> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().make_node(caller, at.inode(), name, mode, device,
                                  entry_answer(at.volume, std::move(answer)));
@@ -19,10 +16,7 @@ void Filesystem::make_node(const Caller& caller, NodeId parent, std::string_view
 void Filesystem::make_directory(const Caller& caller, NodeId parent, std::string_view name,
                                 mode_t mode, Answer<EntryReply> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().make_directory(caller, at.inode(), name, mode,
                                       entry_answer(at.volume, std::move(answer)));
@@ -31,10 +25,7 @@ void Filesystem::make_directory(const Caller& caller, NodeId parent, std::string
 void Filesystem::make_symlink(const Caller& caller, NodeId parent, std::string_view name,
                               std::string_view target, Answer<EntryReply> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().make_symlink(caller, at.inode(), name, target,
                                     entry_answer(at.volume, std::move(answer)));
@@ -57,35 +48,24 @@ void Filesystem::link(NodeId id, NodeId new_parent, std::string_view new_name,
                       Answer<EntryReply> answer) {
   Result<Node*> node = node_for_change(id);
   Result<Node*> directory = node ? node_for_change(new_parent) : node;
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
-  if (const int refusal = refusal_across((*node)->volume, at.volume, tree_volume_)) {
-    answer.fail(refusal);
-    return;
-  }
+  if (const int refusal = refusal_across((*node)->volume, at.volume, tree_volume_))
+    return answer.refuse(refusal);
   at.volume->backend().link((*node)->inode(), at.inode(), new_name,
                             entry_answer(at.volume, std::move(answer)));
 }
 
 void Filesystem::unlink(NodeId parent, std::string_view name, Answer<void> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().unlink(at.inode(), name, std::move(answer));
 }
 
 void Filesystem::remove_directory(NodeId parent, std::string_view name, Answer<void> answer) {
   Result<Node*> directory = node_for_change(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   if (at.volume == tree_volume_) {
     if (auto claim = tree_.claim_at(at.inode(), name)) {
@@ -100,28 +80,18 @@ void Filesystem::rename(NodeId parent, std::string_view name, NodeId new_parent,
                         std::string_view new_name, unsigned flags, Answer<void> answer) {
   Node* from = nodes_.find(parent);
   Node* to = nodes_.find(new_parent);
-  if (!from || !to) {
-    answer.fail(ESTALE);
-    return;
-  }
-  if (const int refusal = refusal_across(from->volume, to->volume, tree_volume_)) {
-    answer.fail(refusal);
-    return;
-  }
-  if (const Result<Node*> ready = node_for_change(parent); !ready) {
-    answer.complete(failure(ready.error()));
-    return;
-  }
+  if (!from || !to) return answer.refuse(ESTALE);
+  if (const int refusal = refusal_across(from->volume, to->volume, tree_volume_))
+    return answer.refuse(refusal);
+  if (const Result<Node*> ready = node_for_change(parent); !ready)
+    return answer.refuse(ready.error());
   from->volume->backend().rename(from->inode(), name, to->inode(), new_name, flags,
                                  std::move(answer));
 }
 
 void Filesystem::read_link(NodeId id, Answer<std::string> answer) {
   Result<Node*> node = node_in_use(id);
-  if (!node) {
-    answer.complete(failure(std::move(node).error()));
-    return;
-  }
+  if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().read_link((*node)->inode(), std::move(answer));
 }
 
@@ -164,19 +134,10 @@ void require_empty(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
 // itself holds the directory during rmdir, so that its forgetting proves nothing here: what is
 // known decides.
 void Filesystem::delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
-  if (volume->open_handles.load() > 0) {
-    answer.fail(EBUSY);
-    return;
-  }
+  if (volume->open_handles.load() > 0) return answer.refuse(EBUSY);
   const auto claim = volume->claim();
-  if (claim->is_block) {
-    answer.fail(ENOTDIR);
-    return;
-  }
-  if (const Result<void> ready = volume->use(); !ready) {
-    answer.complete(failure(ready.error()));
-    return;
-  }
+  if (claim->is_block) return answer.refuse(ENOTDIR);
+  if (const Result<void> ready = volume->use(); !ready) return answer.refuse(ready.error());
   require_empty(volume, [this, volume, claim,
                          answer = std::move(answer)](Result<void> empty) mutable {
     if (!empty) return answer.complete(std::move(empty));

@@ -198,10 +198,7 @@ Result<Attributes> Tree::probe() {
 
 void Tree::get_attributes(backends::Inode& inode, backends::File*, Answer<Attributes> answer) {
   const TreeInode& at = tree_inode(inode);
-  if (!exists(at)) {
-    answer.fail(ENOENT);
-    return;
-  }
+  if (!exists(at)) return answer.refuse(ENOENT);
   Attributes attributes = *probe();
   attributes.ino = number_of(at.path);
   if (at.place == Place::VolumeLink) attributes.mode = S_IFLNK | 0777;
@@ -252,16 +249,10 @@ Result<std::string> Tree::text_of(const backends::Inode& file) const {
 }
 
 void Tree::open(backends::Inode& inode, int flags, Answer<std::unique_ptr<backends::File>> answer) {
-  if ((flags & O_ACCMODE) != O_RDONLY) {
-    answer.fail(EPERM);
-    return;
-  }
+  if ((flags & O_ACCMODE) != O_RDONLY) return answer.refuse(EPERM);
   auto file = std::make_unique<TreeFile>(tree_inode(inode));
   Result<std::string> text = text_of(inode);
-  if (!text) {
-    answer.complete(failure(std::move(text).error()));
-    return;
-  }
+  if (!text) return answer.refuse(text.error());
   file->text = std::move(*text);
   answer.complete(std::unique_ptr<backends::File>(std::move(file)));
 }

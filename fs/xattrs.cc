@@ -54,10 +54,7 @@ std::string Filesystem::claim_attribute(Node& node, std::string_view name) {
 
 void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string> answer) {
   Node* node = nodes_.find(id);
-  if (!node) {
-    answer.fail(ESTALE);
-    return;
-  }
+  if (!node) return answer.refuse(ESTALE);
   const bool is_claim_root = is_reserved(*node, name) && node->volume != tree_volume_;
   if (is_claim_root && name != "user.claimfs.used") {
     std::string value = claim_attribute(*node, name);
@@ -67,10 +64,7 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
       answer.complete(std::move(value));
     return;
   }
-  if (const Result<void> ready = node->volume->use(); !ready) {
-    answer.complete(failure(ready.error()));
-    return;
-  }
+  if (const Result<void> ready = node->volume->use(); !ready) return answer.refuse(ready.error());
   if (is_claim_root) {
     node->volume->backend().file_system_state(
         [answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
@@ -87,15 +81,9 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
                            std::string_view value, int flags,
                            const std::function<bool(gid_t)>& is_member, Answer<void> answer) {
   Result<Node*> found = node_for_change(id);
-  if (!found) {
-    answer.complete(failure(std::move(found).error()));
-    return;
-  }
+  if (!found) return answer.refuse(found.error());
   Node& node = **found;
-  if (is_reserved(node, name)) {
-    answer.fail(EPERM);
-    return;
-  }
+  if (is_reserved(node, name)) return answer.refuse(EPERM);
   backends::Backend& backend = node.volume->backend();
   if (name != kAccessAcl || caller.uid == 0) {
     backend.set_xattr(caller, node.inode(), name, value, flags, true, std::move(answer));
@@ -116,10 +104,7 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
 void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer,
                              Answer<std::string> answer) {
   Result<Node*> node = node_in_use(id);
-  if (!node) {
-    answer.complete(failure(std::move(node).error()));
-    return;
-  }
+  if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().list_xattrs(
       (*node)->inode(), [may_administer = std::move(may_administer),
                          answer = std::move(answer)](Result<std::string> names) mutable {
@@ -130,14 +115,8 @@ void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer,
 
 void Filesystem::remove_xattr(NodeId id, std::string_view name, Answer<void> answer) {
   Result<Node*> node = node_for_change(id);
-  if (!node) {
-    answer.complete(failure(std::move(node).error()));
-    return;
-  }
-  if (is_reserved(**node, name)) {
-    answer.fail(EPERM);
-    return;
-  }
+  if (!node) return answer.refuse(node.error());
+  if (is_reserved(**node, name)) return answer.refuse(EPERM);
   (*node)->volume->backend().remove_xattr((*node)->inode(), name, std::move(answer));
 }
 

@@ -58,10 +58,7 @@ void HostPathBackend::get_attributes(Inode& inode, File*, Answer<Attributes> ans
 void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
                                      const AttributeChanges& changes, Answer<Attributes> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
-  if (!descriptor) {
-    answer.complete(failure(std::move(descriptor).error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const int writable =
       file && host(*file).is_writable() ? host(*file).descriptor().value_or(-1) : -1;
   const Result<void> changed = change_attributes(descriptor->get(), writable, changes);
@@ -73,10 +70,7 @@ void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
 
 void HostPathBackend::file_system_state(Answer<FileSystemState> answer) {
   struct statvfs found {};
-  if (::fstatvfs(root_.get(), &found) != 0) {
-    answer.complete(failure_from_errno());
-    return;
-  }
+  if (::fstatvfs(root_.get(), &found) != 0) return answer.refuse(errno);
   FileSystemState state;
   state.block_size = found.f_frsize;
   state.blocks = found.f_blocks;

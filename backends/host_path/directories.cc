@@ -27,10 +27,7 @@ constexpr std::size_t kBufferBytes = 64 * 1024;
 
 void HostPathBackend::open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) {
   Result<Lease> directory = descriptor_of(inode);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   Fd opened(::openat(directory->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened && (errno == EMFILE || errno == ENFILE)) {
     cache_.shrink();
@@ -52,10 +49,7 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
   const int descriptor = directory.descriptor();
   alignas(DirectoryEntry) thread_local char buffer[kBufferBytes];
   const Result<Attributes> own = attributes_at(descriptor, "");
-  if (!own) {
-    answer.complete(failure(own.error()));
-    return;
-  }
+  if (!own) return answer.refuse(own.error());
   Result<void> result;
   {
     std::scoped_lock lock(directory.reading);

@@ -68,10 +68,7 @@ void HostPathBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>
 void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_view name,
                              mode_t mode, int flags, Answer<Created> answer) {
   Result<Lease> directory = descriptor_of(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   const std::string c_name(name);
   become(caller);
   Fd opened(::openat(directory->get(), c_name.c_str(),
@@ -89,10 +86,7 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
     return;
   }
   Result<Entry> entry = entry_at(opened.get(), "");
-  if (!entry) {
-    answer.complete(failure(std::move(entry).error()));
-    return;
-  }
+  if (!entry) return answer.refuse(entry.error());
   auto file =
       std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
@@ -101,23 +95,14 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
 void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
                                      Answer<Created> answer) {
   Result<Lease> directory = descriptor_of(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   become(caller);
   // O_EXCL says that it may never get a name.
   Fd opened(::openat(directory->get(), ".",
                      own_flags(flags) | (flags & O_EXCL) | O_TMPFILE | O_CLOEXEC, mode));
-  if (!opened) {
-    answer.complete(failure_from_errno());
-    return;
-  }
+  if (!opened) return answer.refuse(errno);
   Result<Entry> entry = entry_at(opened.get(), "");
-  if (!entry) {
-    answer.complete(failure(std::move(entry).error()));
-    return;
-  }
+  if (!entry) return answer.refuse(entry.error());
   // It has no name to be found by: reachable as long as it is remembered.
   Fd kept(::open(ProcPath(opened.get()).text, O_PATH | O_CLOEXEC));
   if (kept) host(*entry->inode).pin(std::move(kept));
@@ -129,20 +114,14 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
 void HostPathBackend::read(File& file, std::size_t size, off_t offset,
                            Answer<std::span<const std::byte>> answer) {
   const Result<int> descriptor = host(file).descriptor();
-  if (!descriptor) {
-    answer.complete(failure(descriptor.error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const std::span<std::byte> buffer = thread_buffer(size);
   std::size_t total = 0;
   while (total < size) {
     const ssize_t got = ::pread(*descriptor, buffer.data() + total, size - total,
                                 offset + static_cast<off_t>(total));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && total == 0) {
-      answer.complete(failure_from_errno());
-      return;
-    }
+    if (got < 0 && total == 0) return answer.refuse(errno);
     if (got <= 0) break;
     total += static_cast<std::size_t>(got);
   }
@@ -152,10 +131,7 @@ void HostPathBackend::read(File& file, std::size_t size, off_t offset,
 void HostPathBackend::write(File& file, std::span<const std::byte> data, off_t offset,
                             WriteOptions options, Answer<std::size_t> answer) {
   const Result<int> descriptor = host(file).descriptor();
-  if (!descriptor) {
-    answer.complete(failure(descriptor.error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const WithoutFsetid unprivileged(options.kill_set_id);
   std::size_t total = 0;
   while (total < data.size()) {
@@ -163,10 +139,7 @@ void HostPathBackend::write(File& file, std::span<const std::byte> data, off_t o
     const ssize_t put = ::pwritev2(*descriptor, &rest, 1, offset + static_cast<off_t>(total),
                                    options.append ? RWF_APPEND : 0);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0 && total == 0) {
-      answer.complete(failure_from_errno());
-      return;
-    }
+    if (put < 0 && total == 0) return answer.refuse(errno);
     if (put <= 0) break;
     total += static_cast<std::size_t>(put);
   }
@@ -194,10 +167,7 @@ void HostPathBackend::allocate(File& file, int mode, off_t offset, off_t length,
 
 void HostPathBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
   const Result<int> descriptor = host(file).descriptor();
-  if (!descriptor) {
-    answer.complete(failure(descriptor.error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const off_t position = ::lseek(*descriptor, offset, whence);
   if (position < 0)
     answer.complete(failure_from_errno());
@@ -209,10 +179,7 @@ void HostPathBackend::copy_range(File& from, off_t from_offset, File& to, off_t 
                                  std::size_t length, Answer<std::size_t> answer) {
   const Result<int> source = host(from).descriptor();
   const Result<int> target = source ? host(to).descriptor() : source;
-  if (!target) {
-    answer.complete(failure(target.error()));
-    return;
-  }
+  if (!target) return answer.refuse(target.error());
   const ssize_t copied = ::copy_file_range(*source, &from_offset, *target, &to_offset, length, 0);
   if (copied < 0)
     answer.complete(failure_from_errno());

@@ -8,10 +8,7 @@ namespace claimfs::backends::host_path {
 
 void HostPathBackend::flock(File& file, int operation, bool wait, Answer<void> answer) {
   const Result<int> descriptor = host(file).descriptor();
-  if (!descriptor) {
-    answer.complete(failure(descriptor.error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   if (::flock(*descriptor, operation | (wait ? 0 : LOCK_NB)) != 0)
     answer.complete(failure_from_errno());
   else

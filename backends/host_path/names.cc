@@ -45,19 +45,13 @@ Result<void> done(int result) {
 
 void HostPathBackend::lookup(Inode& parent, std::string_view name, Answer<Entry> answer) {
   Result<Lease> directory = descriptor_of(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   answer.complete(entry_at(directory->get(), CName(name).get()));
 }
 
 void HostPathBackend::read_link(Inode& inode, Answer<std::string> answer) {
   Result<Lease> link = descriptor_of(inode);
-  if (!link) {
-    answer.complete(failure(std::move(link).error()));
-    return;
-  }
+  if (!link) return answer.refuse(link.error());
   char target[PATH_MAX];
   const ssize_t length = ::readlinkat(link->get(), "", target, sizeof target);
   // readlinkat says ENOENT of a descriptor that is no symlink.
@@ -72,16 +66,10 @@ template <class Make>
 void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::string_view name,
                                  Answer<Entry> answer, Make&& make) {
   Result<Lease> directory = descriptor_of(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   become(caller);
   const CName c_name(name);
-  if (make(directory->get(), c_name.get()) != 0) {
-    answer.complete(failure_from_errno());
-    return;
-  }
+  if (make(directory->get(), c_name.get()) != 0) return answer.refuse(errno);
   answer.complete(entry_at(directory->get(), c_name.get()));
 }
 
@@ -111,24 +99,16 @@ void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new
                            Answer<Entry> answer) {
   Result<Lease> file = descriptor_of(inode);
   Result<Lease> directory = file ? descriptor_of(new_parent) : failure(file.error());
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   const CName c_name(new_name);
-  if (::linkat(file->get(), "", directory->get(), c_name.get(), AT_EMPTY_PATH) != 0) {
-    answer.complete(failure_from_errno());
-    return;
-  }
+  if (::linkat(file->get(), "", directory->get(), c_name.get(), AT_EMPTY_PATH) != 0)
+    return answer.refuse(errno);
   answer.complete(entry_at(directory->get(), c_name.get()));
 }
 
 void HostPathBackend::unlink(Inode& parent, std::string_view name, Answer<void> answer) {
   Result<Lease> directory = descriptor_of(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   const CName c_name(name);
   keep_reachable(directory->get(), c_name.get());
   answer.complete(done(::unlinkat(directory->get(), c_name.get(), 0)));
@@ -136,10 +116,7 @@ void HostPathBackend::unlink(Inode& parent, std::string_view name, Answer<void> 
 
 void HostPathBackend::remove_directory(Inode& parent, std::string_view name, Answer<void> answer) {
   Result<Lease> directory = descriptor_of(parent);
-  if (!directory) {
-    answer.complete(failure(std::move(directory).error()));
-    return;
-  }
+  if (!directory) return answer.refuse(directory.error());
   const CName c_name(name);
   keep_reachable(directory->get(), c_name.get());
   answer.complete(done(::unlinkat(directory->get(), c_name.get(), AT_REMOVEDIR)));
@@ -149,10 +126,7 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
                              std::string_view new_name, unsigned flags, Answer<void> answer) {
   Result<Lease> from = descriptor_of(parent);
   Result<Lease> to = from ? descriptor_of(new_parent) : failure(from.error());
-  if (!to) {
-    answer.complete(failure(std::move(to).error()));
-    return;
-  }
+  if (!to) return answer.refuse(to.error());
   const CName c_name(name);
   const CName c_new_name(new_name);
   if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0)

@@ -30,10 +30,7 @@ Result<std::string> grown(std::size_t most, Call&& call) {
 
 void HostPathBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
-  if (!descriptor) {
-    answer.complete(failure(std::move(descriptor).error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const ProcPath path(descriptor->get());
   const std::string c_name(name);
   answer.complete(grown(XATTR_SIZE_MAX, [&](char* to, std::size_t size) {
@@ -45,10 +42,7 @@ void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view na
                                 std::string_view value, int flags, bool may_keep_set_gid,
                                 Answer<void> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
-  if (!descriptor) {
-    answer.complete(failure(std::move(descriptor).error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const WithoutFsetid unprivileged(!may_keep_set_gid);
   const std::string c_name(name);
   if (::setxattr(ProcPath(descriptor->get()).text, c_name.c_str(), value.data(), value.size(),
@@ -60,10 +54,7 @@ void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view na
 
 void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
-  if (!descriptor) {
-    answer.complete(failure(std::move(descriptor).error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const ProcPath path(descriptor->get());
   answer.complete(grown(XATTR_LIST_MAX, [&](char* to, std::size_t size) {
     return ::listxattr(path.text, to, size);
@@ -72,10 +63,7 @@ void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
 
 void HostPathBackend::remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
-  if (!descriptor) {
-    answer.complete(failure(std::move(descriptor).error()));
-    return;
-  }
+  if (!descriptor) return answer.refuse(descriptor.error());
   const std::string c_name(name);
   if (::removexattr(ProcPath(descriptor->get()).text, c_name.c_str()) != 0)
     answer.complete(failure_from_errno());
