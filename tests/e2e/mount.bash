@@ -130,8 +130,11 @@ watch_for_hang() {
   connection=$(connection_of "$1")
   [ -n "$connection" ] || return 0
   if ! [ -e "$CONNECTIONS/$connection" ]; then mount -t fusectl none "$CONNECTIONS" 2>/dev/null || true; fi
-  setsid bash -c 'sleep "$1"; echo 1 >"$2"' watchdog "$2" "$CONNECTIONS/$connection/abort" \
-    >/dev/null 2>&1 </dev/null 3>&- 4>&- &
+  # A connection's number is used again when its mount is gone: only this mount's is meant.
+  setsid bash -c '
+    sleep "$1"
+    if grep -q " 0:$2 [^ ]* $3 " /proc/self/mountinfo; then echo 1 >"$4/$2/abort"; fi
+  ' watchdog "$2" "$connection" "$1" "$CONNECTIONS" >/dev/null 2>&1 </dev/null 3>&- 4>&- &
   echo "-$!" >>"$WORK/pids"
   disown
 }
