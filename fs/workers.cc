@@ -20,6 +20,7 @@ void Workers::add() {
     count_.fetch_sub(1);
     return;
   }
+  last_added_.store(std::chrono::steady_clock::now());
   try {
     std::thread([this] { work(); }).detach();
   } catch (const std::system_error& error) {
@@ -27,6 +28,10 @@ void Workers::add() {
     spdlog::warn("worker=not_started reason=\"{}\"", error.what());
     count_.fetch_sub(1);
   }
+}
+
+bool Workers::is_one_too_many() const {
+  return idle_.load() >= kIdleKept && std::chrono::steady_clock::now() - last_added_.load() > kCalm;
 }
 
 void Workers::work() {
@@ -48,7 +53,7 @@ void Workers::work() {
     request.size = static_cast<std::size_t>(received);
     if (was_last) add();
     take(request);
-    if (idle_.load() >= kIdleKept) break;
+    if (is_one_too_many()) break;
   }
   std::scoped_lock lock(mutex_);
   reading_.erase(pthread_self());
