@@ -25,6 +25,7 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
           .capacity_bytes = static_cast<std::uint64_t>(volumes::capacity_bytes(claim, volume)),
           .is_block = claim.mode == volumes::VolumeMode::Block,
           .is_read_only = is_read_only || volumes::is_read_only(claim, volume),
+          .is_shared = claim.access_modes.has(volumes::AccessMode::ReadWriteMany),
           .is_terminating = claim.metadata.is_deleting()};
 }
 

@@ -10,7 +10,7 @@ namespace {
 // that the kernel is told of, and takes the counts back when it did not listen.
 class CountingSink final : public backends::DirectorySink {
  public:
-  using Describe = std::function<NodeAttributes(Node&, const Attributes&)>;
+  using Describe = std::function<EntryReply(Node&, const Attributes&)>;
 
   CountingSink(EntryWriter& writer, std::shared_ptr<ServedVolume> volume, NodeTable& nodes,
                InodeNumbers& numbers, Describe describe)
@@ -28,7 +28,7 @@ class CountingSink final : public backends::DirectorySink {
     if (!entry) return writer_.add(text, numbers_.number(device, ino), type, next, nullptr);
     Node& node = nodes_.remember(volume_, std::move(entry->inode));
     const NodeId id = node.id;
-    const EntryReply reply{id, describe_(node, entry->attributes), kTrustSeconds};
+    const EntryReply reply = describe_(node, entry->attributes);
     counted_.push_back(id);
     if (writer_.add(text, reply.attributes.ino, type, next, &reply)) return true;
     rejected_ = true;
@@ -109,7 +109,7 @@ void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWrite
   }
   auto sink = std::make_unique<CountingSink>(
       writer, node.volume, nodes_, numbers_,
-      [this](Node& found, const Attributes& attributes) { return describe(found, attributes); });
+      [this](Node& found, const Attributes& attributes) { return entry_reply(found, attributes); });
   backends::DirectorySink& entries = *sink;
   node.volume->backend().read_directory(
       *handle.file, cursor, entries,

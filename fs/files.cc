@@ -151,7 +151,7 @@ bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume,
   Handle* handle = make_handle(node, std::move(created->file), caller, flags).release();
   CreateReply reply;
   // Described first: how a file with set-id bits is written to depends on them.
-  reply.entry = EntryReply{id, describe(node, created->entry.attributes), kTrustSeconds};
+  reply.entry = entry_reply(node, created->entry.attributes);
   reply.open = open_with_kernel(node, *handle);
   const bool taken = answer.complete(std::move(reply));
   if (!taken) {

@@ -74,4 +74,13 @@ NodeAttributes Filesystem::describe(Node& node, const Attributes& attributes) {
           may_change_silently ? 0 : kTrustSeconds};
 }
 
+// Close-to-open: in a volume that others write to as well, a file that they replaced or removed is
+// not what its name opens any more, so such names are asked for at every use. SQLite's rollback
+// journal depends on it: one that is there no more would be rolled back into the database.
+// Directories are believed, or a path would cost a request for each of its parts.
+EntryReply Filesystem::entry_reply(Node& node, const Attributes& attributes) {
+  const bool may_be_replaced = node.volume->is_shared() && !S_ISDIR(attributes.mode);
+  return {node.id, describe(node, attributes), may_be_replaced ? 0 : kTrustSeconds};
+}
+
 }  // namespace claimfs::fs

@@ -186,6 +186,8 @@ class Filesystem {
   Result<Node*> node_in_use(NodeId id);
   Result<Node*> node_for_change(NodeId id);
   NodeAttributes describe(Node& node, const Attributes& attributes);
+  // The same for a node that was found by a name.
+  EntryReply entry_reply(Node& node, const Attributes& attributes);
   bool answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found,
                     Answer<EntryReply>& answer);
   void answer_claim(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer);

@@ -10,8 +10,7 @@ bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backe
   if (!found) return answer.complete(failure(std::move(found).error()));
   Node& node = nodes_.remember(volume, std::move(found->inode));
   const NodeId id = node.id;
-  const bool taken =
-      answer.complete(EntryReply{id, describe(node, found->attributes), kTrustSeconds});
+  const bool taken = answer.complete(entry_reply(node, found->attributes));
   if (!taken) forget(id, 1);
   return taken;
 }

@@ -29,6 +29,7 @@ struct ServedClaim {
   std::uint64_t capacity_bytes = 0;
   bool is_block = false;
   bool is_read_only = false;
+  bool is_shared = false;  // others may write to it at the same time: ReadWriteMany
   bool is_terminating = false;
 };
 
@@ -69,6 +70,7 @@ class ServedVolume {
   bool has_backend_of_its_own() const { return !is_tree_; }
 
   bool is_read_only() const { return is_read_only_.load(std::memory_order_relaxed); }
+  bool is_shared() const { return is_shared_.load(std::memory_order_relaxed); }
 
   // Passthrough is tried until the kernel refuses it for this volume's filesystem.
   bool may_pass_through() const { return may_pass_through_.load(std::memory_order_relaxed); }
@@ -94,6 +96,7 @@ class ServedVolume {
   Guarded<std::shared_ptr<const ServedClaim>> claim_;
   Guarded<backends::Attributes> root_attributes_;
   std::atomic<bool> is_read_only_{false};
+  std::atomic<bool> is_shared_{false};
   std::atomic<bool> may_pass_through_{true};
   std::atomic<int> passthrough_refusal_{0};
 

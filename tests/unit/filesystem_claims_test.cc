@@ -1,5 +1,7 @@
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "tests/unit/catch.h"
 #include "tests/unit/mounted_tree.h"
 
@@ -70,6 +72,43 @@ TEST_CASE("a read-only claim reads, and refuses changes with EROFS", "[claims]")
   CHECK(tree.open(file.node, O_RDONLY));
   CHECK(tree.lookup(root, "file"));
   CHECK(tree.open_directory(root));
+}
+
+TEST_CASE("names of files that others may replace are asked for at every use", "[claims]") {
+  struct Row {
+    std::string name;
+    bool is_shared;
+    double trust_in_files;
+  };
+  const auto row = GENERATE(values<Row>({
+      {.name = "one node's", .is_shared = false, .trust_in_files = kTrustSeconds},
+      {.name = "shared", .is_shared = true, .trust_in_files = 0},
+  }));
+  INFO(row.name);
+  MountedTree tree;
+  ServedClaim claim = MountedTree::claim("data");
+  claim.is_shared = row.is_shared;
+  tree.add(claim);
+  const NodeId root = tree.at({"ns", "data"});
+  Filesystem& fs = tree.filesystem;
+  const auto made = tree.ask<CreateReply>([&](auto answer) {
+    fs.create(tree.caller, root, "file", 0644, O_RDWR, false, std::move(answer));
+  });
+  CHECK(made->entry.trust_name_seconds == row.trust_in_files);
+  const auto directory = tree.ask<EntryReply>([&](auto answer) {
+    fs.make_directory(tree.caller, root, "directory", 0755, std::move(answer));
+  });
+  CHECK(directory->trust_name_seconds == kTrustSeconds);
+  const auto found =
+      tree.ask<EntryReply>([&](auto answer) { fs.lookup(root, "file", std::move(answer)); });
+  CHECK(found->trust_name_seconds == row.trust_in_files);
+  CHECK(found->attributes.trust_seconds == kTrustSeconds);
+  WrittenNames listing(true);
+  REQUIRE(tree.list(*tree.open_directory(root).value(), listing));
+  const auto listed = std::ranges::find(listing.names, "file", &WrittenNames::Name::name);
+  REQUIRE(listed != listing.names.end());
+  CHECK(listed->node == found->node);
+  CHECK(listed->trust_name_seconds == row.trust_in_files);
 }
 
 TEST_CASE("a Terminating claim begins no new use", "[claims]") {

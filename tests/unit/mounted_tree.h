@@ -23,7 +23,8 @@ class WrittenNames final : public EntryWriter {
   bool add(const std::string& name, std::uint64_t ino, unsigned char type, std::uint64_t next,
            const EntryReply* entry) override {
     if (names.size() == most_) return false;
-    names.push_back({name, ino, type, next, entry ? entry->node : 0});
+    names.push_back(
+        {name, ino, type, next, entry ? entry->node : 0, entry ? entry->trust_name_seconds : 0});
     return true;
   }
   struct Name {
@@ -32,6 +33,7 @@ class WrittenNames final : public EntryWriter {
     unsigned char type;
     std::uint64_t next;
     NodeId node;
+    double trust_name_seconds;
   };
   std::vector<Name> names;
 
