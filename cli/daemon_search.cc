@@ -19,17 +19,8 @@ bool serves(const std::filesystem::path& process, const std::string& mount_point
   std::string word;
   if (!std::getline(file, word, '\0') || std::filesystem::path(word).filename() != "claimfs")
     return false;
-  std::error_code error;
-  const auto directory = std::filesystem::read_symlink(process / "cwd", error);
   while (std::getline(file, word, '\0')) {
     if (word == mount_point) return true;
-    // A relative word was meant from where the daemon was started, which it left: compare the end.
-    if (!word.empty() && word.front() != '-' && word.front() != '/' &&
-        mount_point.ends_with("/" + std::filesystem::path(word).lexically_normal().string())) {
-      return true;
-    }
-    if (word.size() > 1 && word.back() == '/' && word.substr(0, word.size() - 1) == mount_point)
-      return true;
   }
   return false;
 }

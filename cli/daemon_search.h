@@ -24,8 +24,8 @@ class Daemon {
   Fd process_;  // a pidfd
 };
 
-// The daemons whose command line has claimfs first and this mount point as a word, however it was
-// written there.
+// The daemons whose command line has claimfs first and this mount point, an absolute path, as a
+// word. Whoever mounts makes it so.
 std::vector<Daemon> daemons_of(const std::string& mount_point);
 
 }  // namespace claimfs::cli

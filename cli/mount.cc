@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -78,6 +80,27 @@ Outcome<ExitStatus> run(const config::Config& config, const MountArguments& argu
   return ExitStatus::Done;
 }
 
+// The daemon's command line names the mount point as it is, so that whoever looks for the daemon
+// finds it: a relative word is made absolute by starting the program again. Returns when nothing
+// needs to be done, or it cannot be.
+void start_again_with(const std::string& written, const std::string& absolute) {
+  if (written == absolute) return;
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  const auto is_alone = [](const std::string& word) {
+    return !word.starts_with('-') || word == "--" || word == "-f" || word == "--foreground" ||
+           word == "--read-only" || word.find('=') != std::string::npos;
+  };
+  std::vector<char*> arguments;
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    const bool is_mount_point = at > 0 && words[at] == written && is_alone(words[at - 1]);
+    arguments.push_back(const_cast<char*>(is_mount_point ? absolute.c_str() : words[at].c_str()));
+  }
+  arguments.push_back(nullptr);
+  ::execv("/proc/self/exe", arguments.data());
+}
+
 }  // namespace
 
 Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::string>& manifests,
@@ -105,8 +128,9 @@ Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::strin
 
   const auto mount_point = absolute_mount_point(arguments.mount_point);
   if (!mount_point) return tl::unexpected(mount_point.error());
-  arguments.mount_point = *mount_point;
+  const std::string written = std::exchange(arguments.mount_point, *mount_point);
   if (::geteuid() != 0) return fail(ExitStatus::NotPermitted, "mounting takes root: try sudo");
+  start_again_with(written, *mount_point);
   if (const auto usable = check_mount_point(*mount_point, arguments.options.may_hide); !usable)
     return tl::unexpected(usable.error());
 

@@ -42,6 +42,24 @@ logged() { grep -qF -- "$1" "$LOG"; }
   is_mounted
 }
 
+@test "a mount point may be named from where one is, and its daemon is not another one's" {
+  mkdir -p "$WORK/a/mnt" "$WORK/b/mnt"
+  local place
+  for place in a b; do
+    (
+      cd "$WORK/$place"
+      limit 30 "$CLAIMFS_BIN" --config "$CONFIG" --state "$STATE" mount mnt --node mnt --read-only
+    )
+  done
+  for place in a b; do is_mounted "$WORK/$place/mnt"; done
+  (cd "$WORK/a" && claimfs unmount ./mnt/)
+  is_not_mounted "$WORK/a/mnt"
+  no_daemon "$WORK/a/mnt"
+  [ "$(daemons_of "$WORK/b/mnt" | wc -l)" = 1 ]
+  claimfs unmount "$WORK/a/../b/mnt"
+  no_daemon "$WORK/b/mnt"
+}
+
 @test "a mount point that is missing, no directory or not empty is refused with what to do" {
   expect_status 1 claimfs mount "$WORK/nowhere"
   expect_text "$WORK/nowhere: No such file or directory: create it with mkdir" "$SAID"
@@ -248,7 +266,7 @@ logged() { grep -qF -- "$1" "$LOG"; }
 
 @test "options of the mount are what mount shows" {
   mount_tree -o fsname=volumes,noexec
-  grep -qE " $MNT rw,nosuid,nodev,noexec,relatime - fuse.claimfs volumes " /proc/self/mountinfo
+  grep -qE " $MNT rw,nosuid,nodev,noexec,relatime.* - fuse.claimfs volumes " /proc/self/mountinfo
 }
 
 @test "two mounts of one state directory show the same claims, and one of them controls" {

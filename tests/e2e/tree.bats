@@ -25,7 +25,7 @@ events() { claimfs get events -A; }
   echo from the host >"$HOST/data/b"
   [ "$(cat "$MNT/default/data/b")" = "from the host" ]
   [ "$(stat -c '%a %U' "$MNT/default")" = "555 root" ]
-  grep -q " $MNT rw,nosuid,nodev,relatime - fuse.claimfs claimfs .*default_permissions,allow_other" /proc/self/mountinfo
+  grep -q " $MNT rw,nosuid,nodev,relatime.* - fuse.claimfs claimfs .*default_permissions,allow_other" /proc/self/mountinfo
 }
 
 @test "the manifest of Kubernetes' documentation works unchanged" {
