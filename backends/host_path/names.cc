@@ -129,9 +129,18 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
   if (!to) return answer.refuse(to.error());
   const CName c_name(name);
   const CName c_new_name(new_name);
-  if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0)
+  const auto rename_with = [&](unsigned how) {
+    return ::renameat2(from->get(), c_name.get(), to->get(), c_new_name.get(), how);
+  };
+  if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0) {
+    // Mostly there is nothing to replace. Whatever is against that, the plain call says it right.
+    if (rename_with(flags | RENAME_NOREPLACE) == 0) {
+      answer.complete({});
+      return;
+    }
     keep_reachable(to->get(), c_new_name.get());
-  answer.complete(done(::renameat2(from->get(), c_name.get(), to->get(), c_new_name.get(), flags)));
+  }
+  answer.complete(done(rename_with(flags)));
 }
 
 }  // namespace claimfs::backends::host_path
