@@ -116,7 +116,7 @@ bool KernelEntries::add(const std::string& name, std::uint64_t ino, unsigned cha
   char* const at = buffer_.data() + used_;
   const std::size_t room = buffer_.size() - used_;
   std::size_t needed = 0;
-  if (plus_) {
+  if (form_ == Form::Plus) {
     // Without a node id the kernel takes name and type, and asks for the rest when it needs it.
     fuse_entry_param param{};
     if (entry) param = to_entry_param(*entry);

@@ -33,10 +33,13 @@ Answer<std::string> xattr_to(fuse_req_t request, std::size_t size);
 // A directory's entries in the kernel's own form.
 class KernelEntries final : public EntryWriter {
  public:
-  KernelEntries(fuse_req_t request, std::size_t size, bool plus)
-      : request_(request), buffer_(size), plus_(plus) {}
+  // Plus: the form that has room for what a look-up answers; where it is not wanted, the room stays
+  // empty.
+  enum class Form { Names, Plus };
+  KernelEntries(fuse_req_t request, std::size_t size, Form form, bool wants_entries)
+      : request_(request), buffer_(size), form_(form), wants_entries_(wants_entries) {}
 
-  bool wants_entries() const override { return plus_; }
+  bool wants_entries() const override { return wants_entries_; }
   bool add(const std::string& name, std::uint64_t ino, unsigned char type, std::uint64_t next,
            const EntryReply* entry) override;
 
@@ -47,7 +50,8 @@ class KernelEntries final : public EntryWriter {
   fuse_req_t request_;
   std::vector<char> buffer_;
   std::size_t used_ = 0;
-  bool plus_;
+  Form form_;
+  bool wants_entries_;
 };
 
 // The kernel's INTERRUPT of one request.

@@ -50,6 +50,7 @@ void on_init(void* user_data, fuse_conn_info* connection) {
 }
 
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  side(request).habits.saw_lookup(fuse_req_ctx(request)->pid, parent);
   filesystem(request).lookup(parent, name, entry_to(request));
 }
 
@@ -228,21 +229,27 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   filesystem(request).open_directory(caller_of(request), node, open_to(request, *info));
 }
 
-void read_directory(fuse_req_t request, std::size_t size, off_t cursor, fuse_file_info* info,
-                    bool plus) {
-  auto entries = std::make_shared<KernelEntries>(request, size, plus);
+void read_directory(fuse_req_t request, off_t cursor, fuse_file_info* info,
+                    const std::shared_ptr<KernelEntries>& entries) {
   filesystem(request).read_directory(*handle_of(info), static_cast<std::uint64_t>(cursor), *entries,
                                      [entries](Result<void> read) { return entries->send(read); });
 }
 
 void on_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor,
                 fuse_file_info* info) {
-  read_directory(request, size, cursor, info, false);
+  constexpr auto kForm = KernelEntries::Form::Names;
+  read_directory(request, cursor, info,
+                 std::make_shared<KernelEntries>(request, size, kForm, false));
 }
 
-void on_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor,
+void on_readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t cursor,
                     fuse_file_info* info) {
-  read_directory(request, size, cursor, info, true);
+  constexpr auto kForm = KernelEntries::Form::Plus;
+  // Later in a listing the kernel asks for attributes only when it has seen them used.
+  const bool wants_entries =
+      cursor != 0 || side(request).habits.wants_attributes(fuse_req_ctx(request)->pid, node);
+  read_directory(request, cursor, info,
+                 std::make_shared<KernelEntries>(request, size, kForm, wants_entries));
 }
 
 void on_fsyncdir(fuse_req_t request, fuse_ino_t, int data_only, fuse_file_info* info) {

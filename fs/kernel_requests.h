@@ -2,6 +2,7 @@
 
 #include "fs/filesystem.h"
 #include "fs/libfuse.h"
+#include "fs/listing_habits.h"
 
 namespace claimfs::fs {
 
@@ -13,6 +14,7 @@ struct KernelSide {
   // Told what the kernel can do and what is wanted, at INIT.
   bool has_passthrough = false;
   bool has_kill_privileges = false;
+  ListingHabits habits{};
 };
 
 }  // namespace claimfs::fs
