@@ -68,7 +68,12 @@ class CommandLine {
     } catch (const CLI::Success& success) {
       return app_.exit(success);
     } catch (const CLI::ParseError& error) {
-      app_.exit(error, std::cerr, std::cerr);
+      // CLI11 calls an unknown verb an argument that was not expected.
+      const bool has_verb = !app_.get_subcommands().empty();
+      if (const auto unknown = app_.remaining(); !has_verb && !unknown.empty())
+        std::cerr << "error: unknown command \"" << unknown.front() << "\": see claimfs --help\n";
+      else
+        app_.exit(error, std::cerr, std::cerr);
       return static_cast<int>(ExitStatus::Usage);
     }
     if (!verb_) {

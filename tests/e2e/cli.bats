@@ -234,7 +234,8 @@ YAML
 
 @test "usage errors exit 64, an unusable store 69, a foreign one 77" {
   expect_status 64 claimfs
-  expect_status 64 claimfs frobnicate
+  expect_status 64 claimfs frobnicate default/data
+  expect_text 'unknown command "frobnicate"' "$SAID"
   expect_status 64 claimfs get widgets
   expect_status 64 claimfs get pv -o sideways
   expect_status 64 claimfs apply
