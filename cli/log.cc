@@ -2,9 +2,11 @@
 
 #include <cerrno>
 #include <memory>
+#include <vector>
 
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
@@ -37,6 +39,14 @@ class JsonFormatter final : public spdlog::formatter {
                                   spdlog::pattern_time_type::utc, ""};
 };
 
+constexpr const char* kName = "claimfs";
+
+// What the logger writes to, and where that goes.
+using Outlet = spdlog::sinks::dist_sink_mt;
+Outlet& outlet_of(const spdlog::logger& logger) {
+  return static_cast<Outlet&>(*logger.sinks().front());
+}
+
 }  // namespace
 
 Result<void> set_up_log(const config::Config& config, LogTarget target) {
@@ -62,7 +72,14 @@ Result<void> set_up_log(const config::Config& config, LogTarget target) {
         is_syslog ? "level=%l %v" : "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
         spdlog::pattern_time_type::utc));
   }
-  auto logger = std::make_shared<spdlog::logger>("claimfs", std::move(sink));
+  if (const auto current = spdlog::get(kName)) {
+    // Others log at this moment: they keep their logger, and find another end of it.
+    outlet_of(*current).set_sinks({std::move(sink)});
+    current->set_level(spdlog::level::from_str(config.log_level));
+    return {};
+  }
+  const std::vector<spdlog::sink_ptr> sinks = {std::move(sink)};
+  auto logger = std::make_shared<spdlog::logger>(kName, std::make_shared<Outlet>(sinks));
   logger->set_level(spdlog::level::from_str(config.log_level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
