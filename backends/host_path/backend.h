@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "backends/backend.h"
@@ -51,8 +52,10 @@ class HostDirectory final : public File {
   explicit HostDirectory(Fd descriptor) : descriptor_(std::move(descriptor)) {}
   int descriptor() const { return descriptor_.get(); }
 
-  std::mutex reading;          // one reader at a time moves the position
-  std::uint64_t position = 0;  // where the descriptor stands
+  std::mutex reading;  // one reader at a time moves the position
+  // Both guarded by it.
+  std::uint64_t position = 0;           // where the descriptor stands
+  std::optional<std::uint64_t> device;  // the directory's own, once it was asked for
 
  private:
   Fd descriptor_;

@@ -48,11 +48,14 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
   auto& directory = static_cast<HostDirectory&>(file);
   const int descriptor = directory.descriptor();
   alignas(DirectoryEntry) thread_local char buffer[kBufferBytes];
-  const Result<Attributes> own = attributes_at(descriptor, "");
-  if (!own) return answer.refuse(own.error());
   Result<void> result;
   {
     std::scoped_lock lock(directory.reading);
+    if (!directory.device) {
+      const Result<Attributes> own = attributes_at(descriptor, "");
+      if (!own) return answer.refuse(own.error());
+      directory.device = own->device;
+    }
     // Cursor 0 begins anew, and then sees what has come since.
     if ((cursor != directory.position || cursor == 0) &&
         ::lseek(descriptor, static_cast<off_t>(cursor), SEEK_SET) < 0)
@@ -76,7 +79,7 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
           // Gone since it was read: the name is told, and the kernel finds out.
           if (Result<Entry> found = entry_at(descriptor, entry.name)) details = std::move(*found);
         }
-        has_room = sink.add(name, own->device, entry.ino, entry.type,
+        has_room = sink.add(name, *directory.device, entry.ino, entry.type,
                             static_cast<std::uint64_t>(entry.next), std::move(details));
         if (has_room) directory.position = static_cast<std::uint64_t>(entry.next);
       }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -18,6 +19,9 @@ namespace {
 constexpr std::chrono::milliseconds kFresh{1000};
 constexpr int kRestFactor = 100;
 constexpr std::chrono::milliseconds kFirstWait{250};
+constexpr int kNice = 10;  // those who use the volume go first
+// Counts that took no longer are waited for.
+constexpr std::chrono::milliseconds kQuick{10};
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -83,12 +87,15 @@ std::optional<std::uint64_t> UsageCount::bytes() {
     is_wanted_ = true;
     changed_.notify_all();
   }
-  // A small volume is counted while its df waits; a large one answers with what was known.
+  // A small volume is counted while its df waits; a large one answers with what is known: find and
+  // rsync ask as well.
+  if (last_ && took_ > kQuick) return last_;
   changed_.wait_for(lock, kFirstWait, [this] { return !is_wanted_ || is_ending_; });
   return last_;
 }
 
 void UsageCount::run() {
+  ::setpriority(PRIO_PROCESS, 0, kNice);  // this thread's
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return is_wanted_ || is_ending_; });
@@ -103,6 +110,7 @@ void UsageCount::run() {
     const auto took = std::chrono::steady_clock::now() - begin;
     lock.lock();
     last_ = bytes;
+    took_ = took;
     counted_at_ = std::chrono::steady_clock::now() + took * kRestFactor;
     is_wanted_ = false;
     changed_.notify_all();

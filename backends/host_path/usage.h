@@ -19,8 +19,8 @@ class UsageCount {
   UsageCount(const UsageCount&) = delete;
   ~UsageCount();
 
-  // The last count; starts another when it has become old. Waits a moment for the very first one
-  // only.
+  // The last count; starts another when it has become old. Waits a moment for the very first one,
+  // and for one that will be quick.
   std::optional<std::uint64_t> bytes();
 
  private:
@@ -31,6 +31,7 @@ class UsageCount {
   std::condition_variable changed_;
   std::optional<std::uint64_t> last_;
   std::chrono::steady_clock::time_point counted_at_{};
+  std::chrono::steady_clock::duration took_{};
   bool is_wanted_ = false;
   bool is_ending_ = false;
   std::thread counter_;
