@@ -9,6 +9,7 @@
 #include "tests/backend_contract/contract.h"
 #include "tests/backend_contract/memory_backend.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/scratch.h"
 
 namespace claimfs::tests {
 
@@ -18,7 +19,7 @@ namespace {
 struct TemporaryDirectory {
   TemporaryDirectory() { REQUIRE(::mkdtemp(path.data())); }
   ~TemporaryDirectory() { std::filesystem::remove_all(path); }
-  std::string path = "/var/tmp/claimfs-contract-XXXXXX";
+  std::string path = tests::scratch("contract");
 };
 
 // Each conformance on a volume of its own.

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "tests/backend_contract/ask.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/scratch.h"
 
 namespace claimfs::backends {
 
@@ -80,7 +81,7 @@ struct Disk {
   }
   off_t source_size() const { return static_cast<off_t>(std::filesystem::file_size(path)); }
 
-  std::string directory = "/var/tmp/claimfs-block-XXXXXX";
+  std::string directory = tests::scratch("block");
   std::string path;
   std::unique_ptr<Backend> backend;
   std::unique_ptr<Inode> root;

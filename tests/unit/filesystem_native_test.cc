@@ -7,6 +7,7 @@
 #include "backends/host_path.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/mounted_tree.h"
+#include "tests/unit/scratch.h"
 
 namespace claimfs::fs {
 
@@ -26,7 +27,7 @@ struct Native {
     tree.forget_all();
     std::filesystem::remove_all(path);
   }
-  std::string path = "/var/tmp/claimfs-native-XXXXXX";
+  std::string path = tests::scratch("native");
   MountedTree tree;
   NodeId root = 0;
 };
@@ -198,7 +199,7 @@ TEST_CASE("the end of a filesystem gives up all waits", "[locks]") {
   WaitingThreads::install_signal();
   std::promise<int> waited;
   std::vector<std::unique_ptr<Handle>> left_open;
-  std::string path = "/var/tmp/claimfs-native-XXXXXX";
+  std::string path = tests::scratch("native");
   REQUIRE(::mkdtemp(path.data()));
   {
     MountedTree tree;
