@@ -72,6 +72,17 @@ Outcome<config::Config> load_config(const GlobalFlags& flags) {
   return config;
 }
 
+control::ControllerSettings controller_settings(const config::Config& config, bool with_node) {
+  control::ControllerSettings settings{.host_path_roots = config.host_path_roots,
+                                       .default_root = config.state + "/volumes",
+                                       .node = std::nullopt};
+  if (with_node) {
+    settings.node = volumes::Node{
+        .name = config.node, .labels = {config.node_labels.begin(), config.node_labels.end()}};
+  }
+  return settings;
+}
+
 Outcome<std::unique_ptr<store::Store>> open_store(const config::Config& config) {
   const auto path = database_path(config);
   if (!path) return tl::unexpected(path.error());

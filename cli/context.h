@@ -7,6 +7,7 @@
 #include "cli/failure.h"
 #include "config/config.h"
 #include "control/api.h"
+#include "control/controller.h"
 #include "store/store.h"
 
 namespace claimfs::cli {
@@ -25,6 +26,9 @@ struct GlobalFlags {
 Outcome<config::Config> load_config(const GlobalFlags& flags);
 // Which file that is.
 std::string config_file_of(const GlobalFlags& flags);
+
+// What the controller is told of it. `node`: whose pods are first consumers here.
+control::ControllerSettings controller_settings(const config::Config& config, bool with_node);
 
 Outcome<std::unique_ptr<store::Store>> open_store(const config::Config& config);
 

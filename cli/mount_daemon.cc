@@ -24,6 +24,9 @@
 namespace claimfs::cli {
 namespace {
 
+// A mount does not wait for the removal of a million files.
+constexpr auto kForStorage = std::chrono::seconds(1);
+
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -79,12 +82,14 @@ Outcome<void> MountDaemon::claim_mount_point() {
 }
 
 Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
+  const volumes::ObjectKey key{volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name};
+  const volumes::Object stored = TRY(store_->get(key));
+  const auto metadata = volumes::Metadata::from(stored.document);
   const store::Listing pods = TRY(store_->list(volumes::Kind::Pod));
   for (const auto& object : pods.objects) {
-    if (volumes::Pod::from(object).protects(claim.name_space, claim.name)) return failure(EBUSY);
+    if (volumes::Pod::from(object).protects(metadata)) return failure(EBUSY);
   }
-  const auto removed =
-      api_->remove({volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name});
+  const auto removed = api_->remove(key);
   if (removed) return {};
   return failure(removed.error().reason == control::Refusal::Reason::NotFound ? ENOENT : EIO);
 }
@@ -145,9 +150,10 @@ Outcome<void> MountDaemon::start() {
                                  [](const std::string&) {})
         .sync();
   }
-  if (const auto settled = control::Controller(*store_, control::system_clock()).settle();
-      !settled) {
-    report_store_error(settled.error());
+  {
+    control::Controller controller(*store_, control::system_clock(), *ground_,
+                                   controller_settings(config_, /*with_node=*/true));
+    if (const auto settled = controller.settle(kForStorage); !settled) report_store_error(settled.error());
   }
   control::Mirror mirror(*store_);
   if (const auto listed = mirror.relist(); !listed)
@@ -188,7 +194,8 @@ bool MountDaemon::serve() {
   });
   controller_ = std::jthread([this](std::stop_token stop) {
     const std::string holder = config_.node + " pid " + std::to_string(::getpid());
-    control::Controller(*store_, control::system_clock())
+    control::Controller(*store_, control::system_clock(), *ground_,
+                        controller_settings(config_, /*with_node=*/false))
         .run(std::move(stop), holder, report_store_error);
   });
   start_manifests(manifest_directories_);

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "backends/host_path/ground.h"
 #include "cli/failure.h"
 #include "cli/mount.h"
 #include "cli/served_claims.h"
@@ -50,6 +51,7 @@ class MountDaemon {
   const MountArguments arguments_;
   Reread reread_;
 
+  const std::unique_ptr<backends::Ground> ground_ = backends::host_path_ground();
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<store::Lease> lease_;  // holds the mount point's name
   std::unique_ptr<control::Api> api_;

@@ -7,6 +7,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "backends/host_path/ground.h"
 #include "cli/log.h"
 #include "cli/verbs.h"
 #include "control/controller.h"
@@ -14,8 +15,11 @@
 namespace claimfs::cli {
 
 Outcome<ExitStatus> run_controller(Context& context, bool until_settled) {
+  const auto ground = backends::host_path_ground();
   if (until_settled) {
-    const auto settled = control::Controller(*context.store, control::system_clock()).settle();
+    control::Controller controller(*context.store, control::system_clock(), *ground,
+                                   controller_settings(context.config, /*with_node=*/true));
+    const auto settled = controller.settle();
     if (!settled) return tl::unexpected(failure_of(settled.error()));
     return ExitStatus::Done;
   }
@@ -27,9 +31,10 @@ Outcome<ExitStatus> run_controller(Context& context, bool until_settled) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::jthread controller([&context](std::stop_token stop) {
+  std::jthread controller([&context, &ground](std::stop_token stop) {
     const std::string holder = context.config.node + " pid " + std::to_string(::getpid());
-    control::Controller(*context.store, control::system_clock())
+    control::Controller(*context.store, control::system_clock(), *ground,
+                        controller_settings(context.config, /*with_node=*/true))
         .run(std::move(stop), holder, [](const Error& error) {
           spdlog::error("store=failed reason=\"{}\"", error.message());
         });

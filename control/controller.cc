@@ -3,188 +3,294 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <optional>
-#include <vector>
+#include <utility>
 
+#include "control/uid.h"
+#include "volumes/consumers.h"
+#include "volumes/ephemeral.h"
+#include "volumes/provisioning.h"
+#include "volumes/reclaim.h"
 #include "volumes/timestamp.h"
 
 namespace claimfs::control {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 using volumes::Json;
 using volumes::Kind;
 using volumes::ObjectKey;
 
 constexpr auto kResync = std::chrono::seconds(15);
 constexpr auto kRetry = std::chrono::seconds(1);
+constexpr auto kProgressPeriod = std::chrono::seconds(2);
 // A fixed point is reached after a handful of rounds; more means that somebody writes against us.
 constexpr int kMaxRounds = 1000;
 constexpr std::string_view kComponent = "persistentvolume-controller";
 constexpr const char* kLock = "controller";
 
-void wait_for(const std::stop_token& stop, std::chrono::milliseconds time) {
+void wait_for(const std::stop_token& stop, milliseconds time) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
   never.wait_for(lock, stop, time, [] { return false; });
 }
 
-// Claims are served in the order in which they were made.
-std::vector<ObjectKey> claims_by_age(const volumes::World& world) {
-  std::vector<std::pair<std::string, ObjectKey>> claims;
-  for (const auto& [key, claim] : world.claims()) {
-    claims.emplace_back(claim.metadata.created,
-                        ObjectKey{Kind::PersistentVolumeClaim, key.first, key.second});
-  }
-  std::ranges::sort(claims);
-  std::vector<ObjectKey> keys;
-  for (auto& [created, key] : claims) keys.push_back(std::move(key));
-  return keys;
+ObjectKey key_of(const volumes::Volume& volume) {
+  return {Kind::PersistentVolume, "", volume.metadata.name};
+}
+
+ObjectKey key_of(const volumes::Claim& claim) {
+  return {Kind::PersistentVolumeClaim, claim.metadata.name_space, claim.metadata.name};
 }
 
 }  // namespace
 
-Controller::Controller(store::Store& store, Clock clock)
+Controller::Controller(store::Store& store, Clock clock, backends::Ground& host,
+                       ControllerSettings settings)
     : store_(store),
       clock_(clock),
+      settings_(std::move(settings)),
       events_(store, clock, std::string(kComponent)),
-      mirror_(store) {}
+      api_(store, clock),
+      mirror_(store, [this](const ObjectKey& key) { agenda_.touch(mirror_.world(), key); }),
+      writes_(store, mirror_, events_, clock),
+      storage_(store, host, [this] { mirror_.wake(); }) {}
 
-Result<void> Controller::settle() {
+Result<void> Controller::relist() {
+  writes_.drop();
   TRY_VOID(mirror_.relist());
-  return settle_mirror();
+  agenda_.fill(mirror_.world());
+  return {};
 }
 
-Result<void> Controller::settle_mirror() {
+Result<void> Controller::settle(milliseconds for_storage) {
+  TRY_VOID(relist());
+  TRY_VOID(drain());
+  const auto deadline = steady_clock::now() + for_storage;
+  while (storage_.is_busy() && steady_clock::now() < deadline) {
+    TRY_VOID(mirror_.follow(std::min<milliseconds>(kProgressPeriod, for_storage)));
+    show_progress();
+    TRY_VOID(drain());
+  }
+  return {};
+}
+
+Result<void> Controller::drain() {
   for (int round = 0; round < kMaxRounds; ++round) {
+    take_storage_work();
+    TRY_VOID(step_pods());
     // Volumes first: a new one must be Available before a claim can take it.
-    const bool volumes_changed = TRY(step_volumes());
-    const bool claims_changed = TRY(step_claims());
-    const bool others_changed = TRY(mirror_.follow(std::chrono::milliseconds(0)));
-    if (!volumes_changed && !claims_changed && !others_changed) return {};
+    TRY_VOID(step_volumes());
+    TRY_VOID(step_claims());
+    TRY_VOID(writes_.flush());
+    // Storage is touched when the store says why.
+    for (const auto& [volume, work] : std::exchange(to_reclaim_, {}))
+      storage_.reclaim(volume, work);
+    TRY_VOID(mirror_.follow(milliseconds(0)));
+    if (agenda_.is_empty()) return {};
   }
   return failure(EBUSY, "the objects do not settle: something else keeps changing them");
 }
 
-Result<bool> Controller::step_volumes() {
-  bool changed = false;
-  std::vector<std::string> names;
-  for (const auto& [name, volume] : mirror_.world().volumes()) names.push_back(name);
-  for (const std::string& name : names) {
-    const volumes::Volume* volume = mirror_.world().volume(name);
-    if (!volume) continue;
-    const volumes::Step step = volumes::step_volume(*volume, mirror_.world());
-    if (TRY(perform(step))) {
-      changed = true;
-      volume = mirror_.world().volume(name);
-      if (!volume) continue;
+Result<void> Controller::step_pods() {
+  for (const auto& [name_space, name] : agenda_.take_pods()) {
+    const volumes::Pod* pod = mirror_.world().pod(name_space, name);
+    if (!pod) continue;
+    const volumes::EphemeralStep ephemeral = volumes::step_ephemeral(*pod, mirror_.world());
+    for (const volumes::Notice& notice : ephemeral.notices) writes_.tell(notice);
+    for (const volumes::Object& claim : ephemeral.claims) {
+      // Its refusal is the pod's to show: somebody wrote a template that makes no claim.
+      const auto created = api_.create(claim);
+      if (created || created.error().reason == Refusal::Reason::AlreadyExists) continue;
+      if (created.error().reason == Refusal::Reason::Unreachable)
+        return failure(EIO, created.error().message);
+      writes_.tell(volumes::notice(*pod, volumes::Notice::Type::Warning, "FailedBinding",
+                                   "ephemeral volume: " + created.error().message));
     }
-    changed |= TRY(finish({Kind::PersistentVolume, "", name}, volume->metadata,
-                          volumes::protection_ends(*volume), volumes::kVolumeProtection));
+    if (!settings_.node) continue;
+    for (const volumes::Step& step : volumes::place(*pod, mirror_.world(), *settings_.node))
+      writes_.perform(step);
   }
-  return changed;
+  return {};
 }
 
-Result<bool> Controller::step_claims() {
-  bool changed = false;
-  for (const ObjectKey& key : claims_by_age(mirror_.world())) {
-    const volumes::Claim* claim = mirror_.world().claim(key.name_space, key.name);
-    if (!claim) continue;
-    const volumes::Step step = volumes::step_claim(*claim, mirror_.world());
-    if (TRY(perform(step))) {
-      changed = true;
-      claim = mirror_.world().claim(key.name_space, key.name);
-      if (!claim) continue;
-    }
-    changed |= TRY(finish(key, claim->metadata, volumes::protection_ends(*claim, mirror_.world()),
-                          volumes::kClaimProtection));
+Result<void> Controller::step_volumes() {
+  for (const std::string& name : agenda_.take_volumes()) {
+    step_volume(name);
+    if (writes_.is_full()) TRY_VOID(writes_.flush());
   }
-  return changed;
+  return {};
 }
 
-// The volume first, then the claim: whatever a crash leaves in between, the next step completes.
-Result<bool> Controller::perform(const volumes::Step& step) {
-  for (const volumes::Notice& notice : step.notices) events_.record(notice);
-  bool changed = false;
-  if (step.volume) {
-    const ObjectKey key{Kind::PersistentVolume, "", step.volume->metadata.name};
-    const volumes::Object* stored = mirror_.find(key);
-    Json document = step.volume->written_into(stored->document);
-    if (volumes::text_at(document, {"status", "phase"}) !=
-        volumes::text_at(stored->document, {"status", "phase"})) {
-      document["status"]["lastPhaseTransitionTime"] = volumes::timestamp_text(clock_());
-    }
-    if (!TRY(write(key, std::move(document)))) return true;
-    changed = true;
+Result<void> Controller::step_claims() {
+  for (const auto& name : agenda_.take_claims(mirror_.world())) {
+    step_claim(name);
+    if (writes_.is_full()) TRY_VOID(writes_.flush());
   }
-  if (step.claim) {
-    const auto& metadata = step.claim->metadata;
-    const ObjectKey key{Kind::PersistentVolumeClaim, metadata.name_space, metadata.name};
-    TRY_VOID(write(key, step.claim->written_into(mirror_.find(key)->document)));
-    changed = true;
-  }
-  return changed;
+  return {};
 }
 
-// False when somebody else was quicker: the mirror shows theirs now.
-Result<bool> Controller::write(const ObjectKey& key, Json document) {
-  auto updated = store_.update({key.kind, std::move(document)});
-  if (updated) {
-    mirror_.put(std::move(*updated));
-    return true;
+void Controller::step_volume(const std::string& name) {
+  const auto now = [&] { return mirror_.world().volume(name); };
+  if (!now()) return;
+  writes_.perform(volumes::step_volume(*now(), mirror_.world()));
+  reclaim(*now());
+  finish(key_of(*now()), now()->metadata,
+         volumes::protection_ends(*now(), mirror_.world(), settings_.host_path_roots),
+         volumes::kVolumeProtection);
+}
+
+void Controller::step_claim(const Agenda::ClaimName& name) {
+  const auto now = [&] { return mirror_.world().claim(name.first, name.second); };
+  if (!now()) return;
+  writes_.perform(volumes::step_claim(*now(), mirror_.world()));
+  writes_.perform(volumes::step_expansion(*now(), mirror_.world()));
+  provision(*now());
+  if (!now()->metadata.is_deleting() && volumes::is_orphan(*now(), mirror_.world()))
+    return delete_object(key_of(*now()), now()->metadata);
+  finish(key_of(*now()), now()->metadata, volumes::protection_ends(*now(), mirror_.world()),
+         volumes::kClaimProtection);
+}
+
+void Controller::reclaim(const volumes::Volume& volume) {
+  if (reclaimed_.contains(volume.metadata.uid)) return;
+  const auto decided =
+      volumes::decide_reclaim(volume, mirror_.world(), settings_.host_path_roots);
+  if (decided.work) to_reclaim_.emplace_back(volume, *decided.work);
+  writes_.perform(decided.step);
+}
+
+void Controller::provision(const volumes::Claim& claim) {
+  const volumes::StorageClass* storage_class =
+      volumes::wants_provisioning(claim, mirror_.world());
+  if (!storage_class) return;
+  const auto plan = volumes::plan_provisioning(claim, *storage_class, settings_.default_root);
+  if (!plan) {
+    writes_.tell(volumes::provisioning_failed(claim, *storage_class, plan.error()));
+  } else if (storage_.provision(claim, *plan)) {
+    writes_.tell(volumes::provisioning_begins(claim, *storage_class));
   }
-  if (updated.error().code != EAGAIN && updated.error().code != ENOENT)
-    return failure(updated.error());
-  auto current = store_.get(key);
-  if (current) {
-    mirror_.put(std::move(*current));
-  } else if (current.error().code == ENOENT) {
-    mirror_.erase(key);
+}
+
+void Controller::take_storage_work() {
+  for (const StorageWork::Finished& done : storage_.take_finished()) {
+    if (done.about.kind == Kind::PersistentVolume) {
+      take_reclaimed(done);
+    } else {
+      take_provisioned(done);
+    }
+  }
+  for (const ObjectKey& key : storage_.take_due()) agenda_.touch(mirror_.world(), key);
+}
+
+void Controller::take_reclaimed(const StorageWork::Finished& done) {
+  const volumes::Volume* known = mirror_.world().volume(done.about.name);
+  if (!known || known->metadata.uid != done.uid) return;
+  if (done.outcome == StorageWork::Outcome::NotWanted ||
+      !volumes::is_released(*known, mirror_.world()))
+    return agenda_.touch(mirror_.world(), done.about);
+  volumes::Volume volume = *known;
+  volume.metadata.drop_annotation(volumes::kReclaimProgress);
+  if (done.outcome == StorageWork::Outcome::Failed) {
+    volumes::Step step = volumes::reclaim_failed(volume, done.reclaim, done.why);
+    if (!step.volume) step.volume = std::move(volume);
+    writes_.perform(step);
+  } else if (done.reclaim.action == volumes::ReclaimWork::Action::Recycle) {
+    writes_.perform(volumes::recycled(volume));
   } else {
-    return failure(current.error());
+    // What others' finalizers hold is not reclaimed again.
+    reclaimed_.insert(done.uid);
+    const volumes::Volume gone = volumes::deleted(volume);
+    if (gone.metadata.finalizers.empty()) return writes_.remove(done.about);
+    writes_.perform({.volume = gone, .claim = {}, .notices = {}});
+    delete_object(done.about, gone.metadata);
   }
-  return false;
+}
+
+void Controller::take_provisioned(const StorageWork::Finished& done) {
+  const volumes::Claim* claim = mirror_.world().claim(done.about.name_space, done.about.name);
+  if (!claim || claim->metadata.uid != done.uid) return;
+  const volumes::StorageClass* storage_class =
+      volumes::wants_provisioning(*claim, mirror_.world());
+  if (!storage_class) return;
+  if (done.outcome == StorageWork::Outcome::Failed)
+    return writes_.tell(volumes::provisioning_failed(*claim, *storage_class, done.why));
+  auto plan = volumes::plan_provisioning(*claim, *storage_class, settings_.default_root);
+  if (!plan) return;
+  Json& metadata = plan->volume.document["metadata"];
+  metadata["uid"] = new_uid();
+  metadata["creationTimestamp"] = volumes::timestamp_text(clock_());
+  writes_.create(std::move(plan->volume));
+  writes_.tell(volumes::provisioning_succeeded(*claim, *storage_class));
+}
+
+// Long removals say how far they are on the volume, where everybody can see it.
+void Controller::show_progress() {
+  for (const StorageWork::Progress& progress : storage_.progress()) {
+    const volumes::Volume* known = mirror_.world().volume(progress.volume);
+    if (!known) continue;
+    volumes::Volume volume = *known;
+    volume.metadata.annotate(volumes::kReclaimProgress, progress.text);
+    writes_.perform({.volume = std::move(volume), .claim = {}, .notices = {}});
+  }
+}
+
+// As a DELETE request would.
+void Controller::delete_object(const ObjectKey& key, volumes::Metadata metadata) {
+  if (metadata.is_deleting()) return;
+  if (metadata.finalizers.empty()) return writes_.remove(key);
+  Json document = mirror_.find(key)->document;
+  document["metadata"]["deletionTimestamp"] = volumes::timestamp_text(clock_());
+  document["metadata"]["deletionGracePeriodSeconds"] = 0;
+  writes_.put(key, std::move(document));
 }
 
 // Keeps the protection finalizer where it belongs, and lets go what nothing holds any more.
-Result<bool> Controller::finish(const ObjectKey& key, volumes::Metadata metadata,
-                                bool protection_ends, std::string_view protection) {
+void Controller::finish(const ObjectKey& key, volumes::Metadata metadata, bool protection_ends,
+                        std::string_view protection) {
   if (!metadata.is_deleting()) {
-    if (metadata.has_finalizer(protection)) return false;
+    if (metadata.has_finalizer(protection)) return;
     metadata.finalizers.emplace_back(protection);
   } else {
     if (protection_ends) metadata.drop_finalizer(protection);
-    if (metadata.finalizers.empty()) {
-      const auto removed = store_.remove(key, metadata.resource_version);
-      if (removed || removed.error().code == ENOENT) {
-        mirror_.erase(key);
-        return true;
-      }
-      if (removed.error().code != EAGAIN) return failure(removed.error());
-      mirror_.put(TRY(store_.get(key)));
-      return true;
-    }
-    if (!protection_ends) return false;
+    if (metadata.finalizers.empty()) return writes_.remove(key);
+    if (!protection_ends) return;
   }
   Json document = mirror_.find(key)->document;
   metadata.write_into(document);
-  TRY_VOID(write(key, std::move(document)));
-  return true;
+  writes_.put(key, std::move(document));
+}
+
+// Every change but those of events, storage work that ended or may be tried again, or the time to
+// look again.
+Result<void> Controller::wait_for_changes(const std::stop_token& stop) {
+  const auto resync = steady_clock::now() + kResync;
+  while (!stop.stop_requested()) {
+    auto until = std::min(resync, storage_.next_due().value_or(resync));
+    if (storage_.is_busy()) until = std::min(until, steady_clock::now() + kProgressPeriod);
+    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+    TRY_VOID(mirror_.follow(std::max(left, milliseconds(0))));
+    take_storage_work();
+    if (!agenda_.is_empty()) return {};
+    if (storage_.is_busy()) {
+      show_progress();
+      TRY_VOID(writes_.flush());
+    }
+    if (steady_clock::now() < resync) continue;
+    agenda_.fill_restless(mirror_.world());
+    events_.expire();
+    return {};
+  }
+  return {};
 }
 
 Result<void> Controller::lead(const std::stop_token& stop, const store::Lease& lease) {
-  TRY_VOID(mirror_.relist());
+  TRY_VOID(relist());
   std::stop_callback wake(stop, [this] { mirror_.wake(); });
   while (!stop.stop_requested()) {
-    TRY_VOID(settle_mirror());
-    events_.expire();
-    // Every change but those of events, or the time to look again.
-    const auto deadline = std::chrono::steady_clock::now() + kResync;
-    while (!stop.stop_requested()) {
-      const auto left = deadline - std::chrono::steady_clock::now();
-      if (left <= left.zero()) break;
-      if (TRY(mirror_.follow(std::chrono::ceil<std::chrono::milliseconds>(left)))) break;
-    }
+    TRY_VOID(drain());
+    TRY_VOID(wait_for_changes(stop));
     if (!lease.is_held()) return failure(ESTALE, "lost the right to be the controller");
   }
   return {};

@@ -1,7 +1,6 @@
 #include "control/event_recorder.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "control/uid.h"
 #include "volumes/timestamp.h"
@@ -18,8 +17,9 @@ using volumes::ObjectKey;
 constexpr std::int64_t kFirstPauseSeconds = 15;
 constexpr std::int64_t kLongestPauseSeconds = 300;
 constexpr std::int64_t kLifetimeSeconds = 3600;
+constexpr std::size_t kMostEvents = 20'000;
 // Distinct events that are remembered; beyond, the store is asked again.
-constexpr std::size_t kMostKnown = 10'000;
+constexpr std::size_t kMostKnown = 50'000;
 
 // Events of objects without a namespace stand in "default".
 std::string name_space_for(const ObjectKey& about) {
@@ -35,43 +35,103 @@ EventRecorder::EventRecorder(store::Store& store, Clock clock, std::string compo
       component_(std::move(component)),
       host_(std::move(host)) {}
 
-void EventRecorder::record(const Notice& notice) {
-  const Identity identity(notice.about, notice.uid, notice.reason, notice.message);
-  const std::int64_t now = clock_();
-  std::optional<ObjectKey> event;
-  const bool is_due = known_.with([&](std::map<Identity, Known>& known) {
-    if (known.size() > kMostKnown) known.clear();
-    const auto found = known.find(identity);
-    if (found == known.end()) return true;
-    event = found->second.event;
-    return now >= found->second.next_write;
+EventRecorder::Identity EventRecorder::identity_of(const Notice& notice) const {
+  return {notice.about, notice.uid, notice.reason, notice.message,
+          notice.from.empty() ? component_ : notice.from};
+}
+
+// What was told before this process began goes on being counted.
+void EventRecorder::load() {
+  if (state_.with([](const State& state) { return state.is_loaded; })) return;
+  const auto listing = store_.list(Kind::Event);
+  if (!listing) return;
+  state_.with([&](State& state) {
+    state.is_loaded = true;
+    state.count = listing->objects.size();
+    state.known.clear();
+    for (const Object& event : listing->objects) {
+      const Json& about = volumes::value_at(event.document, {"involvedObject"});
+      const auto kind = volumes::kind_from_document(about);
+      if (!kind) continue;
+      Identity identity({*kind, volumes::text_at(about, "namespace"), volumes::text_at(about, "name")},
+                        volumes::text_at(about, "uid"), volumes::text_at(event.document, "reason"),
+                        volumes::text_at(event.document, "message"),
+                        volumes::text_at(event.document, {"source", "component"}));
+      state.known[std::move(identity)].event = event.key();
+    }
   });
-  if (!is_due) return;
-  event = write(notice, event ? event : find_in_store(notice));
-  if (!event) return;
-  known_.with([&](std::map<Identity, Known>& known) {
-    Known& entry = known[identity];
-    entry.event = *event;
+}
+
+std::vector<std::pair<Notice, std::optional<ObjectKey>>> EventRecorder::due(
+    const std::vector<Notice>& notices) {
+  const std::int64_t now = clock_();
+  std::map<Identity, bool> seen;
+  return state_.with([&](State& state) {
+    std::vector<std::pair<Notice, std::optional<ObjectKey>>> result;
+    for (const Notice& notice : notices) {
+      const Identity identity = identity_of(notice);
+      if (!seen.emplace(identity, true).second) continue;
+      const auto found = state.known.find(identity);
+      if (found == state.known.end()) {
+        result.emplace_back(notice, std::nullopt);
+      } else if (now >= found->second.next_write) {
+        result.emplace_back(notice, found->second.event);
+      }
+    }
+    return result;
+  });
+}
+
+void EventRecorder::remember(const Notice& notice, const ObjectKey& event) {
+  const std::int64_t now = clock_();
+  state_.with([&](State& state) {
+    if (state.known.size() > kMostKnown) {
+      state.known.clear();
+      state.is_loaded = false;
+    }
+    Known& entry = state.known[identity_of(notice)];
+    if (entry.event != event) ++state.count;
+    entry.event = event;
     entry.pause_seconds =
         std::clamp(entry.pause_seconds * 2, kFirstPauseSeconds, kLongestPauseSeconds);
     entry.next_write = now + entry.pause_seconds;
   });
 }
 
-std::optional<ObjectKey> EventRecorder::write(const Notice& notice,
-                                              const std::optional<ObjectKey>& known) {
+store::Write EventRecorder::write_of(const Notice& notice, const std::optional<ObjectKey>& known) {
   const std::int64_t now = clock_();
   if (known) {
     if (auto existing = store_.get(*known)) {
       existing->document["count"] = existing->document.value("count", 1) + 1;
       existing->document["lastTimestamp"] = volumes::timestamp_text(now);
-      // Whoever wrote meanwhile has counted too: one repetition more or less is no matter.
-      if (const auto updated = store_.update(*existing); updated || updated.error().code == EAGAIN)
-        return known;
+      return {store::Write::Type::Update, std::move(*existing)};
     }
   }
-  const auto created = store_.create(first(notice, now));
-  return created ? std::optional(created->key()) : std::nullopt;
+  return {store::Write::Type::Create, first(notice, now)};
+}
+
+void EventRecorder::record(const Notice& notice) { record_all({notice}); }
+
+void EventRecorder::record_all(const std::vector<Notice>& notices) {
+  if (notices.empty()) return;
+  load();
+  const auto to_write = due(notices);
+  if (to_write.empty()) return;
+  std::vector<store::Write> writes;
+  for (const auto& [notice, known] : to_write) writes.push_back(write_of(notice, known));
+  if (store_.write_all(writes)) {
+    for (std::size_t i = 0; i < writes.size(); ++i)
+      remember(to_write[i].first, writes[i].object.key());
+    return;
+  }
+  // One of them cannot be written as it is: somebody counted meanwhile, or removed it. What is lost
+  // is a repetition.
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    const bool is_done = writes[i].type == store::Write::Type::Create
+                             ? store_.create(writes[i].object).has_value()
+                             : store_.update(writes[i].object).has_value();
+    if (is_done) remember(to_write[i].first, writes[i].object.key());
+  }
 }
 
 Object EventRecorder::first(const Notice& notice, std::int64_t now) const {
@@ -82,7 +142,8 @@ Object EventRecorder::first(const Notice& notice, std::int64_t now) const {
       {"kind", names.kind_name}, {"apiVersion", names.api_version}, {"name", notice.about.name}};
   if (!notice.about.name_space.empty()) about["namespace"] = notice.about.name_space;
   if (!notice.uid.empty()) about["uid"] = notice.uid;
-  Json source = {{"component", component_}};
+  const std::string& component = notice.from.empty() ? component_ : notice.from;
+  Json source = {{"component", component}};
   if (!host_.empty()) source["host"] = host_;
   return {Kind::Event,
           {{"apiVersion", "v1"},
@@ -102,37 +163,41 @@ Object EventRecorder::first(const Notice& notice, std::int64_t now) const {
            {"lastTimestamp", time},
            {"eventTime", nullptr},
            {"source", source},
-           {"reportingComponent", component_},
+           {"reportingComponent", component},
            {"reportingInstance", host_}}};
 }
 
-std::optional<ObjectKey> EventRecorder::find_in_store(const Notice& notice) {
-  const auto listing = store_.list(Kind::Event);
-  if (!listing) return std::nullopt;
-  for (const Object& event : listing->objects) {
-    const Json& about = volumes::value_at(event.document, {"involvedObject"});
-    if (volumes::text_at(event.document, "reason") == notice.reason &&
-        volumes::text_at(event.document, "message") == notice.message &&
-        volumes::text_at(about, "uid") == notice.uid &&
-        volumes::text_at(about, "name") == notice.about.name &&
-        volumes::text_at(about, "namespace") == notice.about.name_space &&
-        volumes::text_at(event.document, {"source", "component"}) == component_) {
-      return event.key();
-    }
-  }
-  return std::nullopt;
-}
-
 void EventRecorder::expire() {
-  const auto listing = store_.list(Kind::Event);
-  if (!listing) return;
   const std::int64_t now = clock_();
+  const bool is_time = state_.with([now](const State& state) {
+    return now >= state.next_expiry || state.count > kMostEvents;
+  });
+  if (!is_time) return;
+  auto listing = store_.list(Kind::Event);
+  if (!listing) return;
+  std::vector<std::pair<std::int64_t, const Object*>> by_age;
   for (const Object& event : listing->objects) {
     const auto last = volumes::timestamp_seconds(volumes::text_at(event.document, "lastTimestamp"));
-    // Its answer does not matter: somebody else may have been quicker.
-    if (last && now - *last > kLifetimeSeconds)
-      (void)store_.remove(event.key(), event.resource_version());
+    by_age.emplace_back(last.value_or(now), &event);
   }
+  std::ranges::sort(by_age);
+  std::size_t left = by_age.size();
+  std::int64_t oldest = now;
+  std::vector<store::Write> removals;
+  for (const auto& [last, event] : by_age) {
+    if (now - last <= kLifetimeSeconds && left <= kMostEvents) {
+      oldest = last;
+      break;
+    }
+    removals.push_back({store::Write::Type::Remove, *event});
+    --left;
+  }
+  // Where somebody else was quicker with one of them, the next time will do.
+  if (!removals.empty()) (void)store_.write_all(std::move(removals));
+  state_.with([&](State& state) {
+    state.next_expiry = oldest + kLifetimeSeconds + 1;
+    state.count = left;
+  });
 }
 
 }  // namespace claimfs::control

@@ -9,7 +9,7 @@ namespace {
 using volumes::Kind;
 
 constexpr std::array kMirrored = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
-                                  Kind::StorageClass, Kind::Pod};
+                                  Kind::StorageClass, Kind::Pod, Kind::Attachment};
 
 bool is_mirrored(Kind kind) { return std::ranges::find(kMirrored, kind) != kMirrored.end(); }
 
@@ -67,38 +67,48 @@ const volumes::Object* Mirror::find(const volumes::ObjectKey& key) const {
 }
 
 void Mirror::put(volumes::Object object) {
-  const Kind kind = object.kind;
-  if (kind == Kind::PersistentVolume) world_.put(volumes::Volume::from(object));
-  if (kind == Kind::PersistentVolumeClaim) world_.put(volumes::Claim::from(object));
   const auto key = object.key();
+  touched_(key);
+  switch (object.kind) {
+    case Kind::PersistentVolume:
+      world_.put(volumes::Volume::from(object));
+      break;
+    case Kind::PersistentVolumeClaim:
+      world_.put(volumes::Claim::from(object));
+      break;
+    case Kind::StorageClass:
+      world_.put(volumes::StorageClass::from(object));
+      break;
+    case Kind::Pod:
+      world_.put(volumes::Pod::from(object));
+      break;
+    case Kind::Attachment:
+      world_.put(volumes::Attachment::from(object));
+      break;
+    case Kind::Event:
+      return;
+  }
   objects_.insert_or_assign(key, std::move(object));
-  rebuild_lists(kind);
+  touched_(key);
 }
 
 void Mirror::erase(const volumes::ObjectKey& key) {
-  if (key.kind == Kind::PersistentVolume) world_.erase_volume(key.name);
-  if (key.kind == Kind::PersistentVolumeClaim) world_.erase_claim(key.name_space, key.name);
+  touched_(key);
+  world_.erase(key);
   objects_.erase(key);
-  rebuild_lists(key.kind);
+  touched_(key);
 }
 
-void Mirror::rebuild_lists(Kind kind) {
-  const auto each = [this, kind](auto&& use) {
-    for (auto at = objects_.lower_bound({kind, "", ""});
-         at != objects_.end() && at->first.kind == kind; ++at)
-      use(at->second);
-  };
-  if (kind == Kind::StorageClass) {
-    world_.classes.clear();
-    each([this](const volumes::Object& object) {
-      world_.classes.push_back(volumes::StorageClass::from(object));
-    });
-  } else if (kind == Kind::Pod) {
-    world_.pods.clear();
-    each([this](const volumes::Object& object) {
-      world_.pods.push_back(volumes::Pod::from(object));
-    });
+void Mirror::written(const store::Written& own) {
+  for (const volumes::Object& object : own.objects) {
+    const auto key = object.key();
+    const auto found = objects_.find(key);
+    if (found == objects_.end()) continue;  // removed
+    const std::string version = object.resource_version();
+    found->second.document["metadata"]["resourceVersion"] = version;
+    world_.restamp(key, version);
   }
+  if (const auto watch = watch_.with([](auto& current) { return current; })) watch->skip(own);
 }
 
 }  // namespace claimfs::control

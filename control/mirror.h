@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -11,11 +12,14 @@
 
 namespace claimfs::control {
 
-// The store's volumes, claims, classes and pods in memory, kept up to date by a watch. Used by one
-// thread, wake() apart.
+// The store's volumes, claims, classes, pods and attachments in memory, kept up to date by a watch.
+// Used by one thread, wake() apart.
 class Mirror {
  public:
-  explicit Mirror(store::Store& store) : store_(store) {}
+  // `touched` is told the key of everything that changes here, before and after.
+  using Touched = std::function<void(const volumes::ObjectKey&)>;
+  explicit Mirror(store::Store& store, Touched touched = [](const volumes::ObjectKey&) {})
+      : store_(store), touched_(std::move(touched)) {}
 
   // Reads everything and watches from there. Must have succeeded once before anything else.
   Result<void> relist();
@@ -31,14 +35,16 @@ class Mirror {
   // Null when there is none.
   const volumes::Object* find(const volumes::ObjectKey& key) const;
 
-  // What its user has just written, or found out, itself.
+  // What its user is about to write, or found out, itself.
   void put(volumes::Object object);
   void erase(const volumes::ObjectKey& key);
+  // What its user had put here has been written: the new resourceVersions are taken over, and the
+  // watch need not tell it.
+  void written(const store::Written& own);
 
  private:
-  void rebuild_lists(volumes::Kind kind);
-
   store::Store& store_;
+  Touched touched_;
   Guarded<std::shared_ptr<store::Watch>>
       watch_;  // the pointer; the watch itself is its user's thread's
   std::map<volumes::ObjectKey, volumes::Object> objects_;

@@ -32,8 +32,38 @@ Result<void> expect_name(const Object& object) {
                              " without metadata.name");
 }
 
-// Whether the object says what is stored, its version aside. As text: as values, 1 and 1.0 are
-// equal.
+// The changes themselves, inside a write transaction.
+
+Result<Object> create_in(Connection& connection, Object object, const Lease* lease) {
+  TRY_VOID(expect_name(object));
+  if (TRY(connection.find(object.key()))) return failure(EEXIST, describe(object.key()));
+  if (!lease) return connection.store(std::move(object), std::nullopt);
+  TRY_VOID(connection.expect_session(lease->id()));
+  return connection.store(std::move(object), lease->id());
+}
+
+Result<Object> update_in(Connection& connection, Object object) {
+  const ObjectKey key = object.key();
+  const std::optional<StoredObject> stored = TRY(connection.find(key));
+  if (!stored) return failure(ENOENT, describe(key));
+  const std::string expected = object.resource_version();
+  if (expected != std::to_string(stored->version))
+    return conflict(key, stored->version, expected);
+  // As text: as values, 1 and 1.0 are equal.
+  if (TRY(text_of(object)) == stored->document) return object;
+  return connection.store(std::move(object), std::nullopt);
+}
+
+Result<void> remove_in(Connection& connection, const ObjectKey& key,
+                       const std::string& resource_version) {
+  const std::optional<StoredObject> stored = TRY(connection.find(key));
+  if (!stored) return failure(ENOENT, describe(key));
+  if (!resource_version.empty() && resource_version != std::to_string(stored->version))
+    return conflict(key, stored->version, resource_version);
+  return connection.remove(key, stored->document);
+}
+
+// Whether the object says what is stored, its version aside.
 Result<bool> is_unchanged(Object object, const StoredObject& stored) {
   object.document["metadata"]["resourceVersion"] = std::to_string(stored.version);
   return TRY(text_of(object)) == stored.document;
@@ -69,26 +99,11 @@ class SqliteStore final : public Store {
   }
 
   Result<Object> create(const Object& object, const Lease* lease) override {
-    TRY_VOID(expect_name(object));
-    return write([&](Connection& connection) -> Result<Object> {
-      if (TRY(connection.find(object.key()))) return failure(EEXIST, describe(object.key()));
-      if (!lease) return connection.store(object, std::nullopt);
-      TRY_VOID(connection.expect_session(lease->id()));
-      return connection.store(object, lease->id());
-    });
+    return write([&](Connection& connection) { return create_in(connection, object, lease); });
   }
 
   Result<Object> update(const Object& object) override {
-    return write([&](Connection& connection) -> Result<Object> {
-      const ObjectKey key = object.key();
-      const std::optional<StoredObject> stored = TRY(connection.find(key));
-      if (!stored) return failure(ENOENT, describe(key));
-      const std::string expected = object.resource_version();
-      if (expected != std::to_string(stored->version))
-        return conflict(key, stored->version, expected);
-      if (TRY(is_unchanged(object, *stored))) return object;
-      return connection.store(object, std::nullopt);
-    });
+    return write([&](Connection& connection) { return update_in(connection, object); });
   }
 
   Result<Object> put(const Object& object) override {
@@ -102,13 +117,30 @@ class SqliteStore final : public Store {
   }
 
   Result<void> remove(const ObjectKey& key, const std::string& resource_version) override {
-    return write([&](Connection& connection) -> Result<void> {
-      const std::optional<StoredObject> stored = TRY(connection.find(key));
-      if (!stored) return failure(ENOENT, describe(key));
-      if (!resource_version.empty() && resource_version != std::to_string(stored->version)) {
-        return conflict(key, stored->version, resource_version);
+    return write(
+        [&](Connection& connection) { return remove_in(connection, key, resource_version); });
+  }
+
+  Result<Written> write_all(std::vector<Write> writes) override {
+    return write([&](Connection& connection) -> Result<Written> {
+      Written written;
+      written.before = TRY(connection.history().newest(connection.database()));
+      for (Write& each : writes) {
+        switch (each.type) {
+          case Write::Type::Create:
+            written.objects.push_back(TRY(create_in(connection, std::move(each.object), nullptr)));
+            break;
+          case Write::Type::Update:
+            written.objects.push_back(TRY(update_in(connection, std::move(each.object))));
+            break;
+          case Write::Type::Remove:
+            TRY_VOID(remove_in(connection, each.object.key(), each.object.resource_version()));
+            written.objects.push_back(std::move(each.object));
+            break;
+        }
       }
-      return connection.remove(key, stored->document);
+      written.after = TRY(connection.history().newest(connection.database()));
+      return written;
     });
   }
 
@@ -131,6 +163,14 @@ class SqliteStore final : public Store {
       TRY_VOID(
           database.execute("INSERT OR REPLACE INTO locks (name, session, holder) VALUES (?, ?, ?)",
                            lock_name, lease.id(), holder));
+      return {};
+    });
+  }
+
+  Result<void> release(const std::string& lock_name, const Lease& lease) override {
+    return write([&](Connection& connection) -> Result<void> {
+      TRY_VOID(connection.database().execute("DELETE FROM locks WHERE name = ? AND session = ?",
+                                             lock_name, lease.id()));
       return {};
     });
   }

@@ -16,6 +16,10 @@ Result<std::unique_ptr<Watch>> SqliteWatch::open(const StateFiles& files, Versio
       new SqliteWatch(std::move(connection), std::move(listener), from, slow_look));
 }
 
+void SqliteWatch::skip(const Written& own) {
+  if (own.before < own.after) own_[own.before] = own.after;
+}
+
 Result<std::vector<Change>> SqliteWatch::next(milliseconds timeout) {
   constexpr milliseconds kLongest =
       std::chrono::hours(24 * 365);  // now + timeout must not overflow
@@ -24,6 +28,10 @@ Result<std::vector<Change>> SqliteWatch::next(milliseconds timeout) {
     // A look is a query for the newest version: no dearer than PRAGMA data_version, and it cannot
     // be fooled.
     TRY_VOID(connection_.end_dead_sessions());
+    while (!own_.empty() && own_.begin()->first <= position_) {
+      position_ = std::max(position_, own_.begin()->second);
+      own_.erase(own_.begin());
+    }
     std::vector<Change> changes = TRY(connection_.read(
         [&] { return connection_.history().after(connection_.database(), position_); }));
     if (!changes.empty()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 
 #include "store/connection.h"
@@ -18,6 +19,7 @@ class SqliteWatch final : public Watch {
                                              std::chrono::milliseconds slow_look);
 
   Result<std::vector<Change>> next(std::chrono::milliseconds timeout) override;
+  void skip(const Written& own) override;
   void wake() override { listener_->wake(); }
 
  private:
@@ -32,6 +34,7 @@ class SqliteWatch final : public Watch {
   const std::unique_ptr<DoorbellListener> listener_;
   const std::chrono::milliseconds slow_look_;
   Version position_;  // of the last change that was told
+  std::map<Version, Version> own_;  // changes to leave out: after the first, up to the second
 };
 
 }  // namespace claimfs::store

@@ -29,6 +29,22 @@ struct Change {
   Version version = 0;
 };
 
+// One of several changes that are made together.
+struct Write {
+  enum class Type { Create, Update, Remove };
+  Type type = Type::Update;
+  volumes::Object object;  // Remove: what is known of it; its version must still be the stored one
+};
+
+// What became of them.
+struct Written {
+  std::vector<volumes::Object> objects;  // as stored, in the order given; Remove: as given
+  // The changes are those of the history after `before`, up to and with `after`, and no other's are
+  // among them.
+  Version before = 0;
+  Version after = 0;
+};
+
 // An ordered stream of changes. Used by one thread.
 class Watch {
  public:
@@ -37,6 +53,10 @@ class Watch {
   // The next changes in order; waits up to `timeout` for the first. Empty when none came or wake()
   // was called.
   virtual Result<std::vector<Change>> next(std::chrono::milliseconds timeout) = 0;
+
+  // What its user has written itself need not be told: next() leaves these changes out where it
+  // can.
+  virtual void skip(const Written& own) = 0;
 
   // Ends a wait in next(), from any thread.
   virtual void wake() = 0;
@@ -77,6 +97,10 @@ class Store {
   virtual Result<void> remove(const volumes::ObjectKey& key,
                               const std::string& resource_version) = 0;
 
+  // Makes all these changes at once, or none: the error is that of the first that cannot be made
+  // (EAGAIN, EEXIST, ENOENT). An unchanged document is not a change.
+  virtual Result<Written> write_all(std::vector<Write> writes) = 0;
+
   // Changes after `from`, of all kinds.
   virtual Result<std::unique_ptr<Watch>> watch(Version from) = 0;
 
@@ -85,6 +109,8 @@ class Store {
   // Takes a name that one lease at a time can hold, or EBUSY with the holder in the context.
   virtual Result<void> acquire(const std::string& lock_name, const Lease& lease,
                                const std::string& holder) = 0;
+  // Gives a name back that this lease holds.
+  virtual Result<void> release(const std::string& lock_name, const Lease& lease) = 0;
   // Who holds a name now; empty when nobody does.
   virtual Result<std::string> holder_of(const std::string& lock_name) = 0;
 };

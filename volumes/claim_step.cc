@@ -2,28 +2,19 @@
 
 #include "volumes/lifecycle.h"
 #include "volumes/matching.h"
+#include "volumes/provisioners.h"
 
 namespace claimfs::volumes {
 namespace {
 
-Notice notice(const Claim& claim, Notice::Type type, std::string reason, std::string message) {
-  return {.about = {Kind::PersistentVolumeClaim, claim.metadata.name_space, claim.metadata.name},
-          .uid = claim.metadata.uid,
-          .type = type,
-          .reason = std::move(reason),
-          .message = std::move(message)};
-}
-
-std::string quoted(const std::string& name) { return "\"" + name + "\""; }
-
 // The claim without a volume: Pending or Lost.
 void reset(Step& step, const Claim& claim, ClaimPhase phase) {
-  if (claim.phase == phase && claim.status_access_modes.empty() && !claim.status_capacity) return;
   Claim changed = claim;
   changed.phase = phase;
   changed.status_access_modes.clear();
   changed.status_capacity.reset();
-  step.claim = std::move(changed);
+  changed.status_attributes_class.clear();
+  if (!changed.is_written_as(claim)) step.claim = std::move(changed);
 }
 
 Step pending(const Claim& claim, std::vector<Notice> notices) {
@@ -71,29 +62,21 @@ Claim bound_claim(const Claim& claim, const Volume& volume) {
   }
   if (!claim.metadata.has_annotation(kBindCompleted)) bound.metadata.annotate(kBindCompleted, kYes);
   bound.status_access_modes = volume.access_mode_words;
-  if (claim.phase != ClaimPhase::Bound) bound.status_capacity = capacity_for_claim(volume);
+  if (claim.phase != ClaimPhase::Bound) {
+    bound.status_capacity = capacity_for_claim(volume);
+    bound.status_attributes_class = volume.attributes_class;
+  }
   bound.phase = ClaimPhase::Bound;
   return bound;
-}
-
-bool same(const Volume& left, const Volume& right) {
-  return left.claim_ref == right.claim_ref && left.phase == right.phase &&
-         left.message == right.message && left.metadata.annotations == right.metadata.annotations;
-}
-
-bool same(const Claim& left, const Claim& right) {
-  return left.volume_name == right.volume_name && left.phase == right.phase &&
-         left.status_access_modes == right.status_access_modes &&
-         left.status_capacity == right.status_capacity &&
-         left.metadata.annotations == right.metadata.annotations;
 }
 
 // Source: KUBERNETES.md 2.4. Repairs whatever of a binding is not there yet.
 Step bind(const Volume& volume, const Claim& claim) {
   Step step;
-  if (Volume bound = bound_volume(volume, claim); !same(bound, volume))
+  if (Volume bound = bound_volume(volume, claim); !bound.is_written_as(volume))
     step.volume = std::move(bound);
-  if (Claim bound = bound_claim(claim, volume); !same(bound, claim)) step.claim = std::move(bound);
+  if (Claim bound = bound_claim(claim, volume); !bound.is_written_as(claim))
+    step.claim = std::move(bound);
   return step;
 }
 
@@ -121,7 +104,7 @@ Step step_named(const Claim& claim, const World& world) {
   if (volume->claim_ref) {
     const Notice taken =
         notice(claim, Notice::Type::Warning, "FailedBinding",
-               "volume " + quoted(claim.volume_name) + " already bound to a different claim.");
+               "volume " + in_quotes(claim.volume_name) + " already bound to a different claim.");
     // A claim that the controller had bound keeps its phase: somebody else has to resolve this.
     if (claim.metadata.has_annotation(kBoundByController))
       return {.volume = {}, .claim = {}, .notices = {taken}};
@@ -129,7 +112,7 @@ Step step_named(const Claim& claim, const World& world) {
   }
   if (const auto why = mismatch(claim, *volume)) {
     return pending(claim, {notice(claim, Notice::Type::Warning, "VolumeMismatch",
-                                  "Cannot bind to requested volume " + quoted(claim.volume_name) +
+                                  "Cannot bind to requested volume " + in_quotes(claim.volume_name) +
                                       ": " + *why)});
   }
   return bind(*volume, claim);
@@ -139,11 +122,9 @@ Step step_named(const Claim& claim, const World& world) {
 Notice waiting_notice(const Claim& claim, const World& world) {
   std::string pods;
   int count = 0;
-  for (const Pod& pod : world.pods) {
-    if (!pod.node.empty() || pod.is_finished() ||
-        !pod.references(claim.metadata.name_space, claim.metadata.name))
-      continue;
-    pods += (count++ == 0 ? "" : ",") + pod.metadata.name;
+  for (const Pod* pod : world.referring_to({claim.metadata.name_space, claim.metadata.name})) {
+    if (pod->node.empty() && !pod->is_finished())
+      pods += (count++ == 0 ? "" : ",") + pod->metadata.name;
   }
   if (count == 0) {
     return notice(claim, Notice::Type::Normal, "WaitForFirstConsumer",
@@ -154,26 +135,51 @@ Notice waiting_notice(const Claim& claim, const World& world) {
       std::string("waiting for pod") + (count > 1 ? "s " : " ") + pods + " to be scheduled");
 }
 
-// 7.1: what of dynamic provisioning does not depend on a provisioner of ours.
+// Why the in-tree plugin of this name makes no volume; 7.2.
+std::string in_tree_refusal(const Claim& claim, const StorageClass& storage_class) {
+  const std::string& provisioner = storage_class.provisioner;
+  switch (in_tree_plugin(provisioner)) {
+    case InTreePlugin::Unknown:
+      return "no volume plugin matched name: " + provisioner;
+    case InTreePlugin::NotProvisionable:
+      return "no provisionable volume plugin matched";
+    case InTreePlugin::HostPath:
+      break;
+  }
+  if (claim.has_data_source) {
+    return "plugin " + in_quotes(provisioner) +
+           " is not a CSI plugin. Only CSI plugin can provision a claim with a datasource";
+  }
+  if (!storage_class.mount_options.empty()) {
+    std::string options;
+    for (const std::string& option : storage_class.mount_options)
+      options += (options.empty() ? "" : " ") + option;
+    return "Mount options are not supported by the provisioner but StorageClass " +
+           in_quotes(storage_class.metadata.name) + " has mount options [" + options + "]";
+  }
+  return "Failed to create provisioner: provisioning in volume plugin " + in_quotes(provisioner) +
+         " is disabled";
+}
+
+// 7.1: the claim is marked for its provisioner. A provisioner of ours then acts (provisioning.h).
 Step step_provision(const Claim& claim, const StorageClass* storage_class) {
-  const auto failed = [&claim](const std::string& message) {
-    return Step{.volume = {},
-                .claim = {},
-                .notices = {notice(claim, Notice::Type::Warning, "ProvisioningFailed", message)}};
+  Step step;
+  const auto failed = [&](const std::string& message) {
+    step.notices = {notice(claim, Notice::Type::Warning, "ProvisioningFailed", message)};
+    return step;
   };
   if (!storage_class)
-    return failed("storageclass.storage.k8s.io " + quoted(*claim.storage_class) + " not found");
+    return failed("storageclass.storage.k8s.io " + in_quotes(*claim.storage_class) + " not found");
   const std::string& provisioner = storage_class->provisioner;
-  if (provisioner.starts_with("kubernetes.io/"))
-    return failed("no volume plugin matched name: " + provisioner);
+  const bool is_in_tree = provisioner.starts_with(kInTreePrefix);
+  if (is_in_tree && in_tree_plugin(provisioner) != InTreePlugin::HostPath)
+    return failed(in_tree_refusal(claim, *storage_class));
 
-  Step step;
-  if (!claim.metadata.has_annotation(kStorageProvisioner)) {
-    Claim asked = claim;
-    asked.metadata.annotate(kStorageProvisioner, provisioner);
-    asked.metadata.annotate(kBetaStorageProvisioner, provisioner);
-    step.claim = std::move(asked);
-  }
+  Claim asked = claim;
+  asked.metadata.annotate(kStorageProvisioner, provisioner);
+  asked.metadata.annotate(kBetaStorageProvisioner, provisioner);
+  if (!asked.is_written_as(claim)) step.claim = std::move(asked);
+  if (is_in_tree) return failed(in_tree_refusal(claim, *storage_class));
   step.notices = {notice(
       claim, Notice::Type::Normal, "ExternalProvisioning",
       "Waiting for a volume to be created either by the external provisioner '" + provisioner +
@@ -185,15 +191,15 @@ Step step_provision(const Claim& claim, const StorageClass* storage_class) {
 // 1.2, 1.7: the claim takes what fits.
 Step step_unbound(const Claim& claim, const World& world) {
   const StorageClass* storage_class = claim.storage_class && !claim.storage_class->empty()
-                                          ? find_class(world.classes, *claim.storage_class)
+                                          ? find_class(world.classes(), *claim.storage_class)
                                           : nullptr;
   const bool waits = storage_class && storage_class->waits_for_consumer;
   const auto binding = waits ? Binding::WaitsForConsumer : Binding::Immediate;
-  if (const Volume* volume = find_volume(claim, world.candidates(claim), binding))
+  if (const Volume* volume = find_volume(claim, world, binding))
     return bind(*volume, claim);
 
   if (!claim.storage_class) {
-    if (const StorageClass* fallback = default_class(world.classes)) {
+    if (const StorageClass* fallback = default_class(world.classes())) {
       Claim changed = claim;
       changed.storage_class = fallback->metadata.name;
       return {.volume = {}, .claim = std::move(changed), .notices = {}};
@@ -217,9 +223,12 @@ Step step_claim(const Claim& claim, const World& world) {
 }
 
 bool protection_ends(const Claim& claim, const World& world) {
-  return claim.metadata.is_deleting() && claim.metadata.has_finalizer(kClaimProtection) &&
-         std::ranges::none_of(world.pods, [&claim](const Pod& pod) {
-           return pod.protects(claim.metadata.name_space, claim.metadata.name);
+  if (!claim.metadata.is_deleting() || !claim.metadata.has_finalizer(kClaimProtection))
+    return false;
+  const World::ClaimName name(claim.metadata.name_space, claim.metadata.name);
+  return world.attachments_of(name).empty() &&
+         std::ranges::none_of(world.referring_to(name), [&claim](const Pod* pod) {
+           return pod->protects(claim.metadata);
          });
 }
 

@@ -22,6 +22,22 @@ std::vector<std::string> string_list(const Json& list) {
   return result;
 }
 
+namespace {
+
+std::vector<Metadata::Owner> owners_from(const Json& references) {
+  std::vector<Metadata::Owner> owners;
+  if (!references.is_array()) return owners;
+  for (const Json& reference : references) {
+    owners.push_back({.kind = text_at(reference, "kind"),
+                      .name = text_at(reference, "name"),
+                      .uid = text_at(reference, "uid"),
+                      .is_controller = value_at(reference, {"controller"}) == Json(true)});
+  }
+  return owners;
+}
+
+}  // namespace
+
 Metadata Metadata::from(const Json& document) {
   const Json& metadata = value_at(document, {"metadata"});
   return {.name = text_at(metadata, "name"),
@@ -32,7 +48,8 @@ Metadata Metadata::from(const Json& document) {
           .deletion = text_at(metadata, "deletionTimestamp"),
           .labels = string_map(value_at(metadata, {"labels"})),
           .annotations = string_map(value_at(metadata, {"annotations"})),
-          .finalizers = string_list(value_at(metadata, {"finalizers"}))};
+          .finalizers = string_list(value_at(metadata, {"finalizers"})),
+          .owners = owners_from(value_at(metadata, {"ownerReferences"}))};
 }
 
 void Metadata::drop_annotation(std::string_view key) {
@@ -45,6 +62,17 @@ bool Metadata::has_finalizer(std::string_view finalizer) const {
 }
 
 void Metadata::drop_finalizer(std::string_view finalizer) { std::erase(finalizers, finalizer); }
+
+void Metadata::keep_finalizer(std::string_view finalizer, bool wanted) {
+  if (!wanted) return drop_finalizer(finalizer);
+  if (!has_finalizer(finalizer)) finalizers.emplace_back(finalizer);
+}
+
+bool Metadata::is_controlled_by(const std::string& owner_uid) const {
+  return std::ranges::any_of(owners, [&owner_uid](const Owner& owner) {
+    return owner.is_controller && owner.uid == owner_uid;
+  });
+}
 
 void Metadata::write_into(Json& document) const {
   Json& metadata = document["metadata"];

@@ -27,6 +27,11 @@ inline constexpr std::string_view kPreResizeCapacity =
 inline constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 inline constexpr std::string_view kClaimProtection = "kubernetes.io/pvc-protection";
 inline constexpr std::string_view kVolumeProtection = "kubernetes.io/pv-protection";
+// On a volume that an in-tree plugin made, and on one that an external provisioner made.
+inline constexpr std::string_view kInTreeDeletion = "kubernetes.io/pv-controller";
+inline constexpr std::string_view kExternalDeletion =
+    "external-provisioner.volume.kubernetes.io/finalizer";
+inline constexpr std::string_view kMigratedTo = "pv.kubernetes.io/migrated-to";
 inline constexpr std::string_view kYes = "yes";
 
 using StringMap = std::map<std::string, std::string, std::less<>>;
@@ -39,6 +44,14 @@ std::vector<std::string> string_list(const Json& list);
 // What decisions look at of an object's metadata. Timestamps are RFC 3339 in UTC, so that their
 // order is that of their text.
 struct Metadata {
+  // One of ownerReferences: an object that goes with the last of its owners.
+  struct Owner {
+    std::string kind;
+    std::string name;
+    std::string uid;
+    bool is_controller = false;
+  };
+
   std::string name;
   std::string name_space;
   std::string uid;
@@ -48,6 +61,7 @@ struct Metadata {
   StringMap labels;
   StringMap annotations;
   std::vector<std::string> finalizers;
+  std::vector<Owner> owners;
 
   static Metadata from(const Json& document);
 
@@ -58,7 +72,10 @@ struct Metadata {
   }
   void drop_annotation(std::string_view key);
   bool has_finalizer(std::string_view finalizer) const;
+  // Adds it, or takes it away.
+  void keep_finalizer(std::string_view finalizer, bool wanted);
   void drop_finalizer(std::string_view finalizer);
+  bool is_controlled_by(const std::string& owner_uid) const;
 
   // Writes what a controller may change: annotations and finalizers.
   void write_into(Json& document) const;

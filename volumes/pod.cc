@@ -8,7 +8,11 @@ Pod Pod::from(const Object& object) {
   Pod pod{.metadata = Metadata::from(object.document),
           .node = text_at(object.document, {"spec", "nodeName"}),
           .phase = text_at(object.document, {"status", "phase"}),
-          .claims = {}};
+          .claims = {},
+          .is_shut_down = false};
+  pod.is_shut_down =
+      pod.metadata.is_deleting() &&
+      value_at(object.document, {"metadata", "deletionGracePeriodSeconds"}) == Json(0);
   const Json& volumes = value_at(object.document, {"spec", "volumes"});
   if (!volumes.is_array()) return pod;
   for (const Json& volume : volumes) {
@@ -20,7 +24,10 @@ Pod Pod::from(const Object& object) {
     } else if (value_at(volume, {"ephemeral"}).is_object()) {
       // A generic ephemeral volume's claim is named after the pod and the volume.
       pod.claims.push_back(
-          {.claim = pod.metadata.name + "-" + text_at(volume, "name"), .read_only = false});
+          {.claim = pod.metadata.name + "-" + text_at(volume, "name"),
+           .read_only = false,
+           .ephemeral = text_at(volume, "name"),
+           .claim_template = value_at(volume, {"ephemeral", "volumeClaimTemplate"})});
     }
   }
   return pod;
@@ -29,6 +36,14 @@ Pod Pod::from(const Object& object) {
 bool Pod::references(const std::string& name_space, const std::string& claim) const {
   return metadata.name_space == name_space &&
          std::ranges::any_of(claims, [&](const ClaimUse& use) { return use.claim == claim; });
+}
+
+bool Pod::protects(const Metadata& claim) const {
+  if (node.empty() || metadata.name_space != claim.name_space) return false;
+  return std::ranges::any_of(claims, [&](const ClaimUse& use) {
+    if (use.claim != claim.name) return false;
+    return use.ephemeral.empty() || (!is_shut_down && claim.is_controlled_by(metadata.uid));
+  });
 }
 
 }  // namespace claimfs::volumes

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "volumes/metadata.h"
+#include "volumes/node_selector.h"
 #include "volumes/object.h"
+#include "volumes/volume.h"
 
 namespace claimfs::volumes {
 
@@ -15,6 +17,10 @@ struct StorageClass {
   std::string provisioner;
   bool waits_for_consumer = false;  // volumeBindingMode: WaitForFirstConsumer
   bool allows_expansion = false;
+  ReclaimPolicy reclaim_policy = ReclaimPolicy::Delete;  // of the volumes that are made for it
+  StringMap parameters;
+  std::vector<std::string> mount_options;
+  NodeSelector allowed_topologies;  // without terms: everywhere
 
   static StorageClass from(const Object& object);
   bool is_default() const;

@@ -44,7 +44,7 @@ std::vector<std::string> mount_options_from(const Metadata& metadata, const Json
 ReclaimPolicy reclaim_policy_from(const std::string& word) {
   if (word == "Delete") return ReclaimPolicy::Delete;
   if (word == "Recycle") return ReclaimPolicy::Recycle;
-  return ReclaimPolicy::Retain;
+  return word == "Retain" || word.empty() ? ReclaimPolicy::Retain : ReclaimPolicy::Unknown;
 }
 
 VolumePhase phase_from(const std::string& word) {
@@ -115,6 +115,9 @@ Json Volume::written_into(Json document) const {
   } else {
     spec.erase("claimRef");
   }
+  // What was written some other way (blanks, a number) stays so.
+  if (Quantity::from(value_at(spec, {"capacity", "storage"})).value_or(Quantity()) != capacity)
+    spec["capacity"]["storage"] = capacity.text();
   Json& status = document["status"];
   if (phase != VolumePhase::None) status["phase"] = to_string(phase);
   if (message.empty()) {
@@ -123,6 +126,12 @@ Json Volume::written_into(Json document) const {
     status["message"] = message;
   }
   return document;
+}
+
+bool Volume::is_written_as(const Volume& other) const {
+  return claim_ref == other.claim_ref && phase == other.phase && message == other.message &&
+         capacity == other.capacity && metadata.annotations == other.metadata.annotations &&
+         metadata.finalizers == other.metadata.finalizers;
 }
 
 std::string_view to_string(VolumePhase phase) {
@@ -155,6 +164,8 @@ std::string_view to_string(ReclaimPolicy policy) {
       return "Recycle";
     case ReclaimPolicy::Delete:
       return "Delete";
+    case ReclaimPolicy::Unknown:
+      break;
   }
   return "";
 }

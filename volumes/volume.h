@@ -16,7 +16,7 @@
 namespace claimfs::volumes {
 
 enum class VolumeMode { Filesystem, Block };
-enum class ReclaimPolicy { Retain, Recycle, Delete };
+enum class ReclaimPolicy { Retain, Recycle, Delete, Unknown };
 enum class VolumePhase { None, Pending, Available, Bound, Released, Failed };
 
 // Where a volume's bytes are. Source: PersistentVolumeSource; the kinds that claimfs can serve.
@@ -104,9 +104,11 @@ struct Volume {
   // elsewhere).
   static Volume from(const Object& object);
 
-  // `document` with everything that a controller may change (claimRef, annotations, finalizers,
-  // phase, message) written into it; all else is left as it was.
+  // `document` with everything that a controller may change (claimRef, capacity, annotations,
+  // finalizers, phase, message) written into it; all else is left as it was.
   Json written_into(Json document) const;
+  // Whether written_into() writes the same for both.
+  bool is_written_as(const Volume& other) const;
 };
 
 std::string_view to_string(VolumePhase phase);

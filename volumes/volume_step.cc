@@ -1,24 +1,58 @@
 #include "volumes/lifecycle.h"
+#include "volumes/provisioners.h"
+#include "volumes/reclaim.h"
 
 namespace claimfs::volumes {
 namespace {
 
-Step to_phase(const Volume& volume, VolumePhase phase) {
-  if (volume.phase == phase) return {};
-  Volume changed = volume;
-  changed.phase = phase;
-  changed.message.clear();
-  return {.volume = std::move(changed), .claim = {}, .notices = {}};
+void to_phase(Volume& volume, VolumePhase phase) {
+  if (volume.phase == phase) return;
+  volume.phase = phase;
+  volume.message.clear();
 }
 
-Step released(const Volume& volume) {
-  if (volume.phase == VolumePhase::Failed) return {};
-  return to_phase(volume, VolumePhase::Released);
+std::vector<Notice> mode_mismatch(const Volume& volume, const Claim& claim) {
+  const std::string why = " due to incompatible volumeMode.";
+  return {notice(volume, Notice::Type::Warning, "VolumeMismatch",
+                 "Cannot bind PersistentVolume to requested PersistentVolumeClaim " +
+                     in_quotes(claim.metadata.name) + why),
+          notice(claim, Notice::Type::Warning, "VolumeMismatch",
+                 "Cannot bind PersistentVolume " + in_quotes(volume.metadata.name) +
+                     " to requested PersistentVolumeClaim" + why)};
 }
 
-// Another volume got the claim: this one is free again, or keeps the reservation that its user gave
-// it.
-Step unbound(const Volume& volume) {
+const Claim* claim_of(const Volume& volume, const World& world) {
+  const Claim* claim = world.claim(volume.claim_ref->name_space, volume.claim_ref->name);
+  return claim && claim->metadata.uid == volume.claim_ref->uid ? claim : nullptr;
+}
+
+// The claim has taken another volume, and this one was made for it alone.
+bool is_left_over(const Volume& volume) {
+  return volume.metadata.has_annotation(kProvisionedBy) &&
+         volume.reclaim_policy == ReclaimPolicy::Delete;
+}
+
+// 3.5: who made a volume keeps it until its storage is gone. A finalizer cannot be added any more
+// once the deletion was asked for.
+void keep_deletion_finalizers(Volume& volume) {
+  const auto made_by = volume.metadata.annotations.find(kProvisionedBy);
+  if (made_by == volume.metadata.annotations.end()) return;
+  const bool wanted = volume.reclaim_policy == ReclaimPolicy::Delete;
+  const auto keep = [&](std::string_view finalizer) {
+    if (!wanted || !volume.metadata.is_deleting())
+      volume.metadata.keep_finalizer(finalizer, wanted);
+  };
+  if (made_by->second.starts_with(kInTreePrefix)) {
+    volume.metadata.drop_finalizer(kExternalDeletion);
+    keep(kInTreeDeletion);
+  } else if (is_ours(made_by->second)) {
+    keep(kExternalDeletion);
+  }
+}
+
+}  // namespace
+
+Volume unbound(const Volume& volume) {
   Volume changed = volume;
   if (volume.metadata.has_annotation(kBoundByController)) {
     changed.claim_ref.reset();
@@ -26,53 +60,40 @@ Step unbound(const Volume& volume) {
   } else {
     changed.claim_ref->uid.clear();
   }
-  if (volume.phase != VolumePhase::Available) changed.message.clear();
-  changed.phase = VolumePhase::Available;
-  return {.volume = std::move(changed), .claim = {}, .notices = {}};
+  to_phase(changed, VolumePhase::Available);
+  return changed;
 }
-
-Step mode_mismatch(const Volume& volume, const Claim& claim) {
-  return {
-      .volume = {},
-      .claim = {},
-      .notices = {
-          {.about = {Kind::PersistentVolume, "", volume.metadata.name},
-           .uid = volume.metadata.uid,
-           .type = Notice::Type::Warning,
-           .reason = "VolumeMismatch",
-           .message = "Cannot bind PersistentVolume to requested PersistentVolumeClaim \"" +
-                      claim.metadata.name + "\" due to incompatible volumeMode."},
-          {.about = {Kind::PersistentVolumeClaim, claim.metadata.name_space, claim.metadata.name},
-           .uid = claim.metadata.uid,
-           .type = Notice::Type::Warning,
-           .reason = "VolumeMismatch",
-           .message = "Cannot bind PersistentVolume \"" + volume.metadata.name +
-                      "\" to requested PersistentVolumeClaim due to incompatible volumeMode."}}};
-}
-
-}  // namespace
 
 Step step_volume(const Volume& volume, const World& world) {
-  if (!volume.claim_ref || volume.claim_ref->uid.empty())
-    return to_phase(volume, VolumePhase::Available);
-
-  const Claim* claim = world.claim(volume.claim_ref->name_space, volume.claim_ref->name);
-  if (!claim || claim->metadata.uid != volume.claim_ref->uid) return released(volume);
-  if (claim->volume_name.empty()) {
+  Step step;
+  Volume changed = volume;
+  if (!volume.claim_ref || volume.claim_ref->uid.empty()) {
+    to_phase(changed, VolumePhase::Available);
+  } else if (const Claim* claim = claim_of(volume, world); !claim) {
+    if (volume.phase != VolumePhase::Failed) to_phase(changed, VolumePhase::Released);
+  } else if (claim->volume_name.empty()) {
     // The claim's own step completes the binding.
-    return claim->mode == volume.mode ? Step{} : mode_mismatch(volume, *claim);
+    if (claim->mode != volume.mode) step.notices = mode_mismatch(volume, *claim);
+  } else if (claim->volume_name == volume.metadata.name) {
+    to_phase(changed, VolumePhase::Bound);
+  } else if (is_left_over(volume)) {
+    if (volume.phase != VolumePhase::Failed) to_phase(changed, VolumePhase::Released);
+  } else {
+    changed = unbound(volume);
   }
-  if (claim->volume_name == volume.metadata.name) return to_phase(volume, VolumePhase::Bound);
-  if (volume.metadata.has_annotation(kProvisionedBy) &&
-      volume.reclaim_policy == ReclaimPolicy::Delete) {
-    return released(volume);
-  }
-  return unbound(volume);
+  keep_deletion_finalizers(changed);
+  if (changed.phase != VolumePhase::Released && changed.phase != VolumePhase::Failed)
+    changed.metadata.drop_annotation(kReclaimProgress);
+  if (!changed.is_written_as(volume)) step.volume = std::move(changed);
+  return step;
 }
 
-bool protection_ends(const Volume& volume) {
-  return volume.metadata.is_deleting() && volume.metadata.has_finalizer(kVolumeProtection) &&
-         volume.phase != VolumePhase::Bound;
+bool is_released(const Volume& volume, const World& world) {
+  if (!volume.claim_ref || volume.claim_ref->uid.empty()) return false;
+  const Claim* claim = claim_of(volume, world);
+  if (!claim) return true;
+  return !claim->volume_name.empty() && claim->volume_name != volume.metadata.name &&
+         is_left_over(volume);
 }
 
 }  // namespace claimfs::volumes

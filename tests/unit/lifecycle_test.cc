@@ -3,6 +3,7 @@
 #include "volumes/lifecycle.h"
 
 #include "tests/unit/catch.h"
+#include "volumes/reclaim.h"
 
 namespace claimfs::volumes {
 namespace {
@@ -57,8 +58,8 @@ struct Cluster {
     for (const auto& [name, document] : volumes)
       all.put(Volume::from({Kind::PersistentVolume, document}));
     if (!the_claim.is_null()) all.put(Claim::from({Kind::PersistentVolumeClaim, the_claim}));
-    all.classes = classes;
-    all.pods = pods;
+    for (const StorageClass& each : classes) all.put(each);
+    for (const Pod& each : pods) all.put(each);
     return all;
   }
 
@@ -362,18 +363,19 @@ TEST_CASE("protection ends when nobody uses the object", "[lifecycle]") {
       {"metadata",
        {{"deletionTimestamp", "2026-01-01T00:00:00Z"},
         {"finalizers", {"kubernetes.io/pv-protection", "kubernetes.io/pvc-protection"}}}}};
-  const auto volume_of = [](const Json& document) {
-    return Volume::from({Kind::PersistentVolume, document});
+  const std::vector<std::string> roots = {"/tmp"};
+  const auto volume_ends = [&roots](const Json& document) {
+    return protection_ends(Volume::from({Kind::PersistentVolume, document}), World(), roots);
   };
-  CHECK_FALSE(protection_ends(volume_of(volume("pv"))));
-  CHECK(protection_ends(volume_of(volume("pv", deleted))));
-  CHECK_FALSE(protection_ends(volume_of(volume("pv", merged(deleted, phase("Bound"))))));
+  CHECK_FALSE(volume_ends(volume("pv")));
+  CHECK(volume_ends(volume("pv", deleted)));
+  CHECK_FALSE(volume_ends(volume("pv", merged(deleted, phase("Bound")))));
 
   const auto ends = [&](const Json& changes, const std::vector<Json>& pods) {
     World world;
     const Claim it = Claim::from({Kind::PersistentVolumeClaim, claim(changes)});
     world.put(it);
-    for (const Json& pod : pods) world.pods.push_back(Pod::from({Kind::Pod, pod}));
+    for (const Json& pod : pods) world.put(Pod::from({Kind::Pod, pod}));
     return protection_ends(it, world);
   };
   const Json pod = {

@@ -40,19 +40,24 @@ Json reserved(const char* uid, const char* name = "data", const char* name_space
   return {{"spec", {{"claimRef", {{"namespace", name_space}, {"name", name}, {"uid", uid}}}}}};
 }
 
+World world_of(const std::vector<Volume>& volumes) {
+  World world;
+  for (const Volume& each : volumes) world.put(each);
+  return world;
+}
+
 // The name of the volume that is found; empty when none is.
-std::string found(const Claim& wanted, const std::vector<Volume>& volumes,
+std::string found(const Claim& wanted, std::vector<Volume> volumes,
                   Binding binding = Binding::Immediate) {
-  std::vector<const Volume*> seen;
-  for (const Volume& each : volumes) seen.push_back(&each);
   std::string name;
   // Whatever order they come in.
   for (int turn = 0; turn < 2; ++turn) {
-    const Volume* match = find_volume(wanted, seen, binding);
+    const World world = world_of(volumes);
+    const Volume* match = find_volume(wanted, world, binding);
     const std::string here = match ? match->metadata.name : "";
     if (turn == 1) CHECK(here == name);
     name = here;
-    std::reverse(seen.begin(), seen.end());
+    std::reverse(volumes.begin(), volumes.end());
   }
   return name;
 }

@@ -1,0 +1,187 @@
+#include "control/storage_work.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+
+namespace claimfs::control {
+namespace {
+
+using volumes::Kind;
+using volumes::ReclaimWork;
+
+constexpr auto kTurnPause = std::chrono::milliseconds(100);
+constexpr auto kWorthTelling = std::chrono::seconds(1);
+
+std::string key_of(const char* verb, const std::string& name, const std::string& uid) {
+  return std::string(verb) + "-" + name + "[" + uid + "]";
+}
+
+// The last component of a path.
+std::string base_name(const std::string& path) {
+  const auto end = path.find_last_not_of('/');
+  if (end == std::string::npos) return "";
+  const auto slash = path.rfind('/', end);
+  return path.substr(slash + 1, end - slash);
+}
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::array kUnits = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; size >= 1024 && unit + 1 < kUnits.size(); ++unit) size /= 1024;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f%s" : "%.1f%s", size, kUnits[unit]);
+  return text.data();
+}
+
+bool is_of_host(const volumes::VolumeSource& source) {
+  return std::holds_alternative<volumes::HostPathSource>(source) ||
+         std::holds_alternative<volumes::LocalSource>(source);
+}
+
+// Kubernetes' recycler is a pod, and this is what becomes of it.
+const char* const kOutOfTime = "Pod was active on the node longer than the specified deadline";
+const char* const kNoNfsYet =
+    "this version of claimfs does not change directories on NFS servers yet";
+
+}  // namespace
+
+StorageWork::StorageWork(store::Store& store, backends::Ground& host, std::function<void()> wake)
+    : store_(store), host_(host), jobs_(std::move(wake)) {}
+
+bool StorageWork::provision(const volumes::Claim& claim, const volumes::ProvisioningPlan& plan) {
+  const auto& metadata = claim.metadata;
+  const std::string key =
+      key_of("provision", metadata.name_space + "/" + metadata.name, metadata.uid);
+  started_[key] = {
+      {Kind::PersistentVolumeClaim, metadata.name_space, metadata.name}, metadata.uid, {}};
+  return jobs_.start(key, std::chrono::seconds(0),
+              [&host = host_, server = plan.server, base = plan.base, below = plan.below,
+               mode = plan.mode](backends::RemovalProgress&, const std::stop_token&) -> Result<void> {
+                if (!server.empty()) return failure(ENOTSUP, kNoNfsYet);
+                return host.make_directory(base, below, mode);
+              });
+}
+
+void StorageWork::reclaim(const volumes::Volume& volume, const ReclaimWork& work) {
+  const auto& metadata = volume.metadata;
+  const char* verb = work.action == ReclaimWork::Action::Recycle ? "recycle" : "delete";
+  const std::string key = key_of(verb, metadata.name, metadata.uid);
+  started_[key] = {{Kind::PersistentVolume, "", metadata.name}, metadata.uid, work};
+  if (!lease_ || !lease_->is_held()) {
+    lease_.reset();
+    auto granted = store_.grant_lease();
+    if (granted) lease_ = std::move(*granted);
+  }
+  jobs_.start(key, work.deadline,
+              [this, lease = lease_, volume, work](backends::RemovalProgress& progress,
+                                                   const std::stop_token& stop) -> Result<void> {
+                if (!lease) return failure(EIO, "the store grants no lease");
+                const std::string turn = "reclaim " + volume.metadata.uid;
+                TRY_VOID(take_turn(turn, *lease, stop));
+                Result<void> done = perform(volume, work, progress, stop);
+                // Where this fails the name goes with the process.
+                (void)store_.release(turn, *lease);
+                return done;
+              });
+}
+
+// Waits for its turn: EBUSY never, ECANCELED when it was asked to stop.
+Result<void> StorageWork::take_turn(const std::string& name, const store::Lease& lease,
+                                    const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  while (!stop.stop_requested()) {
+    const auto taken = store_.acquire(name, lease, "pid " + std::to_string(::getpid()));
+    if (taken || taken.error().code != EBUSY) return taken;
+    // Nobody tells when the name becomes free.
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, stop, kTurnPause, [] { return false; });
+  }
+  return failure(ECANCELED);
+}
+
+// Whether the store still says what the decision was made from.
+Result<bool> StorageWork::is_still_wanted(const volumes::Volume& volume) {
+  const auto current = store_.get({Kind::PersistentVolume, "", volume.metadata.name});
+  if (!current) {
+    if (current.error().code == ENOENT) return false;
+    return failure(current.error());
+  }
+  const auto now = volumes::Volume::from(*current);
+  const bool is_released = now.phase == volumes::VolumePhase::Released ||
+                           now.phase == volumes::VolumePhase::Failed;
+  return is_released && now.metadata.uid == volume.metadata.uid &&
+         now.claim_ref == volume.claim_ref && now.reclaim_policy == volume.reclaim_policy;
+}
+
+Result<void> StorageWork::perform(const volumes::Volume& volume, const ReclaimWork& work,
+                                  backends::RemovalProgress& progress,
+                                  const std::stop_token& stop) {
+  if (!TRY(is_still_wanted(volume))) return failure(ECANCELED);
+  if (work.action == ReclaimWork::Action::Keep) return {};
+  if (!is_of_host(work.source)) return failure(ENOTSUP, kNoNfsYet);
+  switch (work.action) {
+    case ReclaimWork::Action::Delete:
+      return host_.remove_tree(work.path(), progress, stop);
+    case ReclaimWork::Action::Recycle:
+      return host_.scrub(work.path(), progress, stop);
+    case ReclaimWork::Action::Archive:
+      TRY_VOID(host_.archive(work.path(), "archived-" + base_name(work.path())));
+      return {};
+    case ReclaimWork::Action::Keep:
+      break;
+  }
+  return {};
+}
+
+std::vector<StorageWork::Finished> StorageWork::take_finished() {
+  std::vector<Finished> finished;
+  for (Jobs::Finished& job : jobs_.take_finished()) {
+    const Started& started = started_.at(job.key);
+    Finished each{.about = started.about,
+                  .uid = started.uid,
+                  .outcome = Outcome::Done,
+                  .why = "",
+                  .reclaim = started.reclaim};
+    if (!job.result) {
+      const Error& error = job.result.error();
+      each.outcome = error.code == ECANCELED ? Outcome::NotWanted : Outcome::Failed;
+      each.why = error.code == ENOTSUP     ? error.context
+                 : error.code == ETIMEDOUT ? kOutOfTime
+                                           : error.message();
+    }
+    finished.push_back(std::move(each));
+    if (job.result || each.outcome == Outcome::NotWanted) started_.erase(job.key);
+  }
+  return finished;
+}
+
+std::vector<volumes::ObjectKey> StorageWork::take_due() {
+  std::vector<volumes::ObjectKey> due;
+  for (const std::string& key : jobs_.take_due()) {
+    const auto found = started_.find(key);
+    if (found != started_.end()) due.push_back(found->second.about);
+  }
+  return due;
+}
+
+std::vector<StorageWork::Progress> StorageWork::progress() {
+  jobs_.enforce_limits();
+  std::vector<Progress> slow;
+  for (const Jobs::Running& job : jobs_.running()) {
+    if (job.since_start < kWorthTelling || job.files == 0) continue;
+    const auto found = started_.find(job.key);
+    if (found == started_.end() || found->second.about.kind != Kind::PersistentVolume) continue;
+    slow.push_back({found->second.about.name,
+                    std::to_string(job.files) + " files removed, " + size_text(job.bytes) + " freed"});
+  }
+  return slow;
+}
+
+}  // namespace claimfs::control
