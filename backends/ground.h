@@ -19,9 +19,10 @@ struct RemovalProgress {
 };
 
 // What volumes' directories stand on, as provisioning and reclaim change it. Paths are absolute.
-// Every call blocks, can be made from any thread and again after a crash, and never touches anything
-// outside of the path it is given, whatever has been planted inside or is planted while it runs: it
-// follows no symlink and enters no mount. Errors say the path; ECANCELED: it was asked to stop.
+// Every call blocks, can be made from any thread and again after a crash, and never touches
+// anything outside of the path it is given, whatever has been planted inside or is planted while it
+// runs: it follows no symlink and enters no mount. Errors say the path; ECANCELED: it was asked to
+// stop.
 class Ground {
  public:
   virtual ~Ground() = default;

@@ -77,8 +77,8 @@ control::ControllerSettings controller_settings(const config::Config& config, bo
                                        .default_root = config.state + "/volumes",
                                        .node = std::nullopt};
   if (with_node) {
-    settings.node = volumes::Node{
-        .name = config.node, .labels = {config.node_labels.begin(), config.node_labels.end()}};
+    settings.node = volumes::Node{.name = config.node,
+                                  .labels = {config.node_labels.begin(), config.node_labels.end()}};
   }
   return settings;
 }

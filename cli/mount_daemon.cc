@@ -153,7 +153,8 @@ Outcome<void> MountDaemon::start() {
   {
     control::Controller controller(*store_, control::system_clock(), *ground_,
                                    controller_settings(config_, /*with_node=*/true));
-    if (const auto settled = controller.settle(kForStorage); !settled) report_store_error(settled.error());
+    if (const auto settled = controller.settle(kForStorage); !settled)
+      report_store_error(settled.error());
   }
   control::Mirror mirror(*store_);
   if (const auto listed = mirror.relist(); !listed)

@@ -155,15 +155,13 @@ void Controller::step_claim(const Agenda::ClaimName& name) {
 
 void Controller::reclaim(const volumes::Volume& volume) {
   if (reclaimed_.contains(volume.metadata.uid)) return;
-  const auto decided =
-      volumes::decide_reclaim(volume, mirror_.world(), settings_.host_path_roots);
+  const auto decided = volumes::decide_reclaim(volume, mirror_.world(), settings_.host_path_roots);
   if (decided.work) to_reclaim_.emplace_back(volume, *decided.work);
   writes_.perform(decided.step);
 }
 
 void Controller::provision(const volumes::Claim& claim) {
-  const volumes::StorageClass* storage_class =
-      volumes::wants_provisioning(claim, mirror_.world());
+  const volumes::StorageClass* storage_class = volumes::wants_provisioning(claim, mirror_.world());
   if (!storage_class) return;
   const auto plan = volumes::plan_provisioning(claim, *storage_class, settings_.default_root);
   if (!plan) {
@@ -211,8 +209,7 @@ void Controller::take_reclaimed(const StorageWork::Finished& done) {
 void Controller::take_provisioned(const StorageWork::Finished& done) {
   const volumes::Claim* claim = mirror_.world().claim(done.about.name_space, done.about.name);
   if (!claim || claim->metadata.uid != done.uid) return;
-  const volumes::StorageClass* storage_class =
-      volumes::wants_provisioning(*claim, mirror_.world());
+  const volumes::StorageClass* storage_class = volumes::wants_provisioning(*claim, mirror_.world());
   if (!storage_class) return;
   if (done.outcome == StorageWork::Outcome::Failed)
     return writes_.tell(volumes::provisioning_failed(*claim, *storage_class, done.why));

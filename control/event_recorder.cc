@@ -53,10 +53,11 @@ void EventRecorder::load() {
       const Json& about = volumes::value_at(event.document, {"involvedObject"});
       const auto kind = volumes::kind_from_document(about);
       if (!kind) continue;
-      Identity identity({*kind, volumes::text_at(about, "namespace"), volumes::text_at(about, "name")},
-                        volumes::text_at(about, "uid"), volumes::text_at(event.document, "reason"),
-                        volumes::text_at(event.document, "message"),
-                        volumes::text_at(event.document, {"source", "component"}));
+      Identity identity(
+          {*kind, volumes::text_at(about, "namespace"), volumes::text_at(about, "name")},
+          volumes::text_at(about, "uid"), volumes::text_at(event.document, "reason"),
+          volumes::text_at(event.document, "message"),
+          volumes::text_at(event.document, {"source", "component"}));
       state.known[std::move(identity)].event = event.key();
     }
   });
@@ -98,16 +99,16 @@ void EventRecorder::remember(const Notice& notice, const ObjectKey& event) {
   });
 }
 
-store::Write EventRecorder::write_of(const Notice& notice, const std::optional<ObjectKey>& known) {
+Object EventRecorder::event_of(const Notice& notice, const std::optional<ObjectKey>& known) {
   const std::int64_t now = clock_();
   if (known) {
     if (auto existing = store_.get(*known)) {
       existing->document["count"] = existing->document.value("count", 1) + 1;
       existing->document["lastTimestamp"] = volumes::timestamp_text(now);
-      return {store::Write::Type::Update, std::move(*existing)};
+      return std::move(*existing);
     }
   }
-  return {store::Write::Type::Create, first(notice, now)};
+  return first(notice, now);
 }
 
 void EventRecorder::record(const Notice& notice) { record_all({notice}); }
@@ -117,20 +118,19 @@ void EventRecorder::record_all(const std::vector<Notice>& notices) {
   load();
   const auto to_write = due(notices);
   if (to_write.empty()) return;
+  std::vector<Object> events;
+  for (const auto& [notice, known] : to_write) events.push_back(event_of(notice, known));
   std::vector<store::Write> writes;
-  for (const auto& [notice, known] : to_write) writes.push_back(write_of(notice, known));
-  if (store_.write_all(writes)) {
-    for (std::size_t i = 0; i < writes.size(); ++i)
-      remember(to_write[i].first, writes[i].object.key());
-    return;
+  for (Object& event : events) {
+    const bool is_new = event.resource_version().empty();
+    writes.push_back({is_new ? store::Write::Type::Create : store::Write::Type::Update, &event});
   }
-  // One of them cannot be written as it is: somebody counted meanwhile, or removed it. What is lost
-  // is a repetition.
-  for (std::size_t i = 0; i < writes.size(); ++i) {
-    const bool is_done = writes[i].type == store::Write::Type::Create
-                             ? store_.create(writes[i].object).has_value()
-                             : store_.update(writes[i].object).has_value();
-    if (is_done) remember(to_write[i].first, writes[i].object.key());
+  const bool all_written = store_.write_all(writes).has_value();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    // One of them could not be written as it was: somebody counted meanwhile, or removed it. What
+    // is lost is a repetition.
+    if (all_written || store_.write_all({&writes[i], 1}))
+      remember(to_write[i].first, events[i].key());
   }
 }
 
@@ -169,14 +169,13 @@ Object EventRecorder::first(const Notice& notice, std::int64_t now) const {
 
 void EventRecorder::expire() {
   const std::int64_t now = clock_();
-  const bool is_time = state_.with([now](const State& state) {
-    return now >= state.next_expiry || state.count > kMostEvents;
-  });
+  const bool is_time = state_.with(
+      [now](const State& state) { return now >= state.next_expiry || state.count > kMostEvents; });
   if (!is_time) return;
   auto listing = store_.list(Kind::Event);
   if (!listing) return;
-  std::vector<std::pair<std::int64_t, const Object*>> by_age;
-  for (const Object& event : listing->objects) {
+  std::vector<std::pair<std::int64_t, Object*>> by_age;
+  for (Object& event : listing->objects) {
     const auto last = volumes::timestamp_seconds(volumes::text_at(event.document, "lastTimestamp"));
     by_age.emplace_back(last.value_or(now), &event);
   }
@@ -189,11 +188,11 @@ void EventRecorder::expire() {
       oldest = last;
       break;
     }
-    removals.push_back({store::Write::Type::Remove, *event});
+    removals.push_back({store::Write::Type::Remove, event});
     --left;
   }
   // Where somebody else was quicker with one of them, the next time will do.
-  if (!removals.empty()) (void)store_.write_all(std::move(removals));
+  if (!removals.empty()) (void)store_.write_all(removals);
   state_.with([&](State& state) {
     state.next_expiry = oldest + kLifetimeSeconds + 1;
     state.count = left;

@@ -50,8 +50,9 @@ class EventRecorder {
   void load();
   std::vector<std::pair<volumes::Notice, std::optional<volumes::ObjectKey>>> due(
       const std::vector<volumes::Notice>& notices);
-  store::Write write_of(const volumes::Notice& notice,
-                        const std::optional<volumes::ObjectKey>& known);
+  // A repetition of a known event, or a new one, which has no resourceVersion yet.
+  volumes::Object event_of(const volumes::Notice& notice,
+                           const std::optional<volumes::ObjectKey>& known);
   volumes::Object first(const volumes::Notice& notice, std::int64_t now) const;
   void remember(const volumes::Notice& notice, const volumes::ObjectKey& event);
 

@@ -57,8 +57,9 @@ void Jobs::work(const std::stop_token& stop) {
       pauses_.erase(job->key);
     } else {
       const auto before = pauses_.find(job->key);
-      const milliseconds length =
-          before == pauses_.end() ? kFirstPause : std::min(before->second.length * 2, kLongestPause);
+      const milliseconds length = before == pauses_.end()
+                                      ? kFirstPause
+                                      : std::min(before->second.length * 2, kLongestPause);
       pauses_[job->key] = {.until = Clock::now() + length, .length = length};
     }
     jobs_.erase(job->key);
@@ -110,11 +111,11 @@ std::vector<Jobs::Running> Jobs::running() const {
   std::vector<Running> running;
   for (const auto& [key, job] : jobs_) {
     if (!job->started) continue;
-    running.push_back({.key = key,
-                       .since_start =
-                           std::chrono::duration_cast<milliseconds>(Clock::now() - *job->started),
-                       .files = job->progress.files,
-                       .bytes = job->progress.bytes});
+    running.push_back(
+        {.key = key,
+         .since_start = std::chrono::duration_cast<milliseconds>(Clock::now() - *job->started),
+         .files = job->progress.files,
+         .bytes = job->progress.bytes});
   }
   return running;
 }

@@ -18,9 +18,9 @@
 
 namespace claimfs::control {
 
-// What takes long (to remove a million files) is done beside the controller's loop: one job for each
-// key at a time, a few at once, failures tried again after a pause that doubles from 500 ms to two
-// minutes, as Kubernetes' controller does. Its calls are for one thread; jobs run on their own.
+// What takes long (to remove a million files) is done beside the controller's loop: one job for
+// each key at a time, a few at once, failures tried again after a pause that doubles from 500 ms to
+// two minutes, as Kubernetes' controller does. Its calls are for one thread; jobs run on their own.
 class Jobs {
  public:
   using Clock = std::chrono::steady_clock;
@@ -43,8 +43,9 @@ class Jobs {
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
 
-  // False, and nothing is done, while a job of this key is queued or running, or has failed a moment
-  // ago. A job that is still at work after `limit` (0: none) is stopped and fails with ETIMEDOUT.
+  // False, and nothing is done, while a job of this key is queued or running, or has failed a
+  // moment ago. A job that is still at work after `limit` (0: none) is stopped and fails with
+  // ETIMEDOUT.
   bool start(const std::string& key, std::chrono::seconds limit, Work work);
 
   // What has ended since the last call; its key is free again.

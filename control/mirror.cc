@@ -99,14 +99,9 @@ void Mirror::erase(const volumes::ObjectKey& key) {
   touched_(key);
 }
 
-void Mirror::written(const store::Written& own) {
-  for (const volumes::Object& object : own.objects) {
-    const auto key = object.key();
-    const auto found = objects_.find(key);
-    if (found == objects_.end()) continue;  // removed
-    const std::string version = object.resource_version();
-    found->second.document["metadata"]["resourceVersion"] = version;
-    world_.restamp(key, version);
+void Mirror::written(const store::Written& own, const std::vector<volumes::ObjectKey>& keys) {
+  for (const volumes::ObjectKey& key : keys) {
+    if (const volumes::Object* object = find(key)) world_.restamp(key, object->resource_version());
   }
   if (const auto watch = watch_.with([](auto& current) { return current; })) watch->skip(own);
 }

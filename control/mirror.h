@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "base/guarded.h"
 #include "base/result.h"
@@ -18,7 +19,8 @@ class Mirror {
  public:
   // `touched` is told the key of everything that changes here, before and after.
   using Touched = std::function<void(const volumes::ObjectKey&)>;
-  explicit Mirror(store::Store& store, Touched touched = [](const volumes::ObjectKey&) {})
+  explicit Mirror(
+      store::Store& store, Touched touched = [](const volumes::ObjectKey&) {})
       : store_(store), touched_(std::move(touched)) {}
 
   // Reads everything and watches from there. Must have succeeded once before anything else.
@@ -38,9 +40,10 @@ class Mirror {
   // What its user is about to write, or found out, itself.
   void put(volumes::Object object);
   void erase(const volumes::ObjectKey& key);
-  // What its user had put here has been written: the new resourceVersions are taken over, and the
-  // watch need not tell it.
-  void written(const store::Written& own);
+  // For store::Store::write_all(), which leaves the new resourceVersion in it. Not null.
+  volumes::Object* to_write(const volumes::ObjectKey& key) { return &objects_.at(key); }
+  // What its user had put here has been written: the watch need not tell it.
+  void written(const store::Written& own, const std::vector<volumes::ObjectKey>& keys);
 
  private:
   store::Store& store_;

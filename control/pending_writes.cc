@@ -1,6 +1,7 @@
 #include "control/pending_writes.h"
 
 #include <cerrno>
+#include <deque>
 #include <utility>
 
 #include "volumes/timestamp.h"
@@ -70,27 +71,30 @@ bool PendingWrites::perform(const volumes::Step& step) {
 
 Result<void> PendingWrites::flush() {
   std::vector<Write> writes;
+  std::vector<ObjectKey> keys;
+  std::deque<volumes::Object> removed;  // is not in the mirror any more
   for (const auto& [key, pending] : pending_) {
-    if (pending.type == Write::Type::Remove) {
-      writes.push_back({pending.type,
-                        {key.kind,
-                         {{"metadata",
-                           {{"name", key.name},
-                            {"namespace", key.name_space},
-                            {"resourceVersion", pending.base}}}}}});
-    } else {
-      writes.push_back({pending.type, *mirror_.find(key)});
+    keys.push_back(key);
+    if (pending.type != Write::Type::Remove) {
+      writes.push_back({pending.type, mirror_.to_write(key)});
+      continue;
     }
+    removed.push_back({key.kind,
+                       {{"metadata",
+                         {{"name", key.name},
+                          {"namespace", key.name_space},
+                          {"resourceVersion", pending.base}}}}});
+    writes.push_back({pending.type, &removed.back()});
   }
   if (!writes.empty()) {
-    const auto written = store_.write_all(std::move(writes));
+    const auto written = store_.write_all(writes);
     if (!written) {
       const int code = written.error().code;
       if (code == EAGAIN || code == ENOENT || code == EEXIST) return read_again();
       return failure(written.error());
     }
     pending_.clear();
-    mirror_.written(*written);
+    mirror_.written(*written, keys);
   }
   // Told when it is true.
   events_.record_all(std::exchange(notices_, {}));

@@ -13,10 +13,10 @@
 
 namespace claimfs::control {
 
-// What the controller has decided and not yet written. The mirror shows it already, so that the next
-// decision builds on it; all of it is written as one change, compared with what the mirror had been
-// told: ten thousand bindings are a few commits, and a crash finds either none or all of a step.
-// Used by one thread.
+// What the controller has decided and not yet written. The mirror shows it already, so that the
+// next decision builds on it; all of it is written as one change, compared with what the mirror had
+// been told: ten thousand bindings are a few commits, and a crash finds either none or all of a
+// step. Used by one thread.
 class PendingWrites {
  public:
   PendingWrites(store::Store& store, Mirror& mirror, EventRecorder& events, Clock clock)
@@ -30,16 +30,16 @@ class PendingWrites {
   bool perform(const volumes::Step& step);
   void tell(const volumes::Notice& notice) { notices_.push_back(notice); }
 
-  // Time to flush: a larger transaction would keep others waiting.
+  // Time to flush: a larger transaction would keep others waiting for more than a second.
   bool is_full() const { return pending_.size() >= kMost; }
-  // Writes everything. Where somebody else was quicker nothing is written, and the mirror shows what
-  // the store has: decide again. Errors are the store's.
+  // Writes everything. Where somebody else was quicker nothing is written, and the mirror shows
+  // what the store has: decide again. Errors are the store's.
   Result<void> flush();
   // Forgets everything; the mirror is to be read anew.
   void drop();
 
  private:
-  static constexpr std::size_t kMost = 2000;
+  static constexpr std::size_t kMost = 20'000;
   struct Pending {
     store::Write::Type type = store::Write::Type::Update;
     std::string base;  // the resourceVersion that it is compared with

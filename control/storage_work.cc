@@ -60,12 +60,13 @@ bool StorageWork::provision(const volumes::Claim& claim, const volumes::Provisio
       key_of("provision", metadata.name_space + "/" + metadata.name, metadata.uid);
   started_[key] = {
       {Kind::PersistentVolumeClaim, metadata.name_space, metadata.name}, metadata.uid, {}};
-  return jobs_.start(key, std::chrono::seconds(0),
-              [&host = host_, server = plan.server, base = plan.base, below = plan.below,
-               mode = plan.mode](backends::RemovalProgress&, const std::stop_token&) -> Result<void> {
-                if (!server.empty()) return failure(ENOTSUP, kNoNfsYet);
-                return host.make_directory(base, below, mode);
-              });
+  return jobs_.start(
+      key, std::chrono::seconds(0),
+      [&host = host_, server = plan.server, base = plan.base, below = plan.below, mode = plan.mode](
+          backends::RemovalProgress&, const std::stop_token&) -> Result<void> {
+        if (!server.empty()) return failure(ENOTSUP, kNoNfsYet);
+        return host.make_directory(base, below, mode);
+      });
 }
 
 void StorageWork::reclaim(const volumes::Volume& volume, const ReclaimWork& work) {
@@ -114,8 +115,8 @@ Result<bool> StorageWork::is_still_wanted(const volumes::Volume& volume) {
     return failure(current.error());
   }
   const auto now = volumes::Volume::from(*current);
-  const bool is_released = now.phase == volumes::VolumePhase::Released ||
-                           now.phase == volumes::VolumePhase::Failed;
+  const bool is_released =
+      now.phase == volumes::VolumePhase::Released || now.phase == volumes::VolumePhase::Failed;
   return is_released && now.metadata.uid == volume.metadata.uid &&
          now.claim_ref == volume.claim_ref && now.reclaim_policy == volume.reclaim_policy;
 }
@@ -178,8 +179,8 @@ std::vector<StorageWork::Progress> StorageWork::progress() {
     if (job.since_start < kWorthTelling || job.files == 0) continue;
     const auto found = started_.find(job.key);
     if (found == started_.end() || found->second.about.kind != Kind::PersistentVolume) continue;
-    slow.push_back({found->second.about.name,
-                    std::to_string(job.files) + " files removed, " + size_text(job.bytes) + " freed"});
+    slow.push_back({found->second.about.name, std::to_string(job.files) + " files removed, " +
+                                                  size_text(job.bytes) + " freed"});
   }
   return slow;
 }

@@ -13,10 +13,10 @@
 
 namespace claimfs::control {
 
-// The storage behind volumes, changed as provisioning and reclaim ask for it: jobs that make, remove
-// and empty directories. What they destroy is looked at once more in the store before, under a name
-// that one process at a time can hold: two controllers never remove at once, and never what has been
-// given back meanwhile. Its calls are for one thread.
+// The storage behind volumes, changed as provisioning and reclaim ask for it: jobs that make,
+// remove and empty directories. What they destroy is looked at once more in the store before, under
+// a name that one process at a time can hold: two controllers never remove at once, and never what
+// has been given back meanwhile. Its calls are for one thread.
 class StorageWork {
  public:
   enum class Outcome { Done, Failed, NotWanted };

@@ -28,7 +28,20 @@ Result<std::optional<StoredObject>> Connection::find(const ObjectKey& key) {
   return StoredObject{static_cast<Version>(query.integer(0)), query.text(1)};
 }
 
+Result<std::optional<Version>> Connection::version_of(const ObjectKey& key) {
+  Statement query = TRY(
+      database_.query("SELECT version FROM objects WHERE kind = ? AND namespace = ? AND name = ?",
+                      names_of(key.kind).kind_name, key.name_space, key.name));
+  if (!TRY(query.step())) return std::nullopt;
+  return static_cast<Version>(query.integer(0));
+}
+
 Result<Object> Connection::store(Object object, const std::optional<std::string>& session) {
+  TRY_VOID(store_in_place(object, session));
+  return object;
+}
+
+Result<void> Connection::store_in_place(Object& object, const std::optional<std::string>& session) {
   const Version version = TRY(history_.newest(database_)) + 1;
   object.document["metadata"]["resourceVersion"] = std::to_string(version);
   const std::string document = TRY(text_of(object));
@@ -40,7 +53,7 @@ Result<Object> Connection::store(Object object, const std::optional<std::string>
       names_of(key.kind).kind_name, key.name_space, key.name, version, document, session));
   TRY_VOID(history_.record(database_, version, Change::Type::Put, key.kind, document));
   has_recorded_ = true;
-  return object;
+  return {};
 }
 
 Result<void> Connection::remove(const ObjectKey& key, const std::string& last_document) {

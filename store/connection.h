@@ -50,11 +50,13 @@ class Connection {
   }
 
   Result<std::optional<StoredObject>> find(const volumes::ObjectKey& key);
+  Result<std::optional<Version>> version_of(const volumes::ObjectKey& key);
 
   // Inside write(): stores the object at the next version, returned in its
   // metadata.resourceVersion. `session` matters for a new object only: one that is there keeps its
   // own.
   Result<volumes::Object> store(volumes::Object object, const std::optional<std::string>& session);
+  Result<void> store_in_place(volumes::Object& object, const std::optional<std::string>& session);
   // Inside write().
   Result<void> remove(const volumes::ObjectKey& key, const std::string& last_document);
 

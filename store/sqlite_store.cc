@@ -9,6 +9,7 @@
 namespace claimfs::store {
 namespace {
 
+using volumes::Json;
 using volumes::Kind;
 using volumes::names_of;
 using volumes::Object;
@@ -47,8 +48,7 @@ Result<Object> update_in(Connection& connection, Object object) {
   const std::optional<StoredObject> stored = TRY(connection.find(key));
   if (!stored) return failure(ENOENT, describe(key));
   const std::string expected = object.resource_version();
-  if (expected != std::to_string(stored->version))
-    return conflict(key, stored->version, expected);
+  if (expected != std::to_string(stored->version)) return conflict(key, stored->version, expected);
   // As text: as values, 1 and 1.0 are equal.
   if (TRY(text_of(object)) == stored->document) return object;
   return connection.store(std::move(object), std::nullopt);
@@ -61,6 +61,32 @@ Result<void> remove_in(Connection& connection, const ObjectKey& key,
   if (!resource_version.empty() && resource_version != std::to_string(stored->version))
     return conflict(key, stored->version, resource_version);
   return connection.remove(key, stored->document);
+}
+
+void set_version(Object& object, const std::string& version) {
+  Json& metadata = object.document["metadata"];
+  if (version.empty()) {
+    metadata.erase("resourceVersion");
+  } else {
+    metadata["resourceVersion"] = version;
+  }
+}
+
+// One of many: the object gets its new version in its place.
+Result<void> write_in(Connection& connection, const Write& each) {
+  Object& object = *each.object;
+  const ObjectKey key = object.key();
+  if (each.type == Write::Type::Remove)
+    return remove_in(connection, key, object.resource_version());
+  TRY_VOID(expect_name(object));
+  const std::optional<Version> stored = TRY(connection.version_of(key));
+  if (each.type == Write::Type::Create && stored) return failure(EEXIST, describe(key));
+  if (each.type == Write::Type::Update) {
+    if (!stored) return failure(ENOENT, describe(key));
+    if (object.resource_version() != std::to_string(*stored))
+      return conflict(key, *stored, object.resource_version());
+  }
+  return connection.store_in_place(object, std::nullopt);
 }
 
 // Whether the object says what is stored, its version aside.
@@ -121,27 +147,19 @@ class SqliteStore final : public Store {
         [&](Connection& connection) { return remove_in(connection, key, resource_version); });
   }
 
-  Result<Written> write_all(std::vector<Write> writes) override {
-    return write([&](Connection& connection) -> Result<Written> {
-      Written written;
-      written.before = TRY(connection.history().newest(connection.database()));
-      for (Write& each : writes) {
-        switch (each.type) {
-          case Write::Type::Create:
-            written.objects.push_back(TRY(create_in(connection, std::move(each.object), nullptr)));
-            break;
-          case Write::Type::Update:
-            written.objects.push_back(TRY(update_in(connection, std::move(each.object))));
-            break;
-          case Write::Type::Remove:
-            TRY_VOID(remove_in(connection, each.object.key(), each.object.resource_version()));
-            written.objects.push_back(std::move(each.object));
-            break;
-        }
-      }
-      written.after = TRY(connection.history().newest(connection.database()));
-      return written;
+  Result<Written> write_all(std::span<const Write> writes) override {
+    std::vector<std::string> versions;  // as they were
+    for (const Write& each : writes) versions.push_back(each.object->resource_version());
+    auto written = write([&](Connection& connection) -> Result<Written> {
+      Written changes{.before = TRY(connection.history().newest(connection.database()))};
+      for (const Write& each : writes) TRY_VOID(write_in(connection, each));
+      changes.after = TRY(connection.history().newest(connection.database()));
+      return changes;
     });
+    if (!written) {
+      for (std::size_t i = 0; i < writes.size(); ++i) set_version(*writes[i].object, versions[i]);
+    }
+    return written;
   }
 
   Result<std::unique_ptr<Watch>> watch(Version from) override {

@@ -33,7 +33,7 @@ class SqliteWatch final : public Watch {
   Connection connection_;
   const std::unique_ptr<DoorbellListener> listener_;
   const std::chrono::milliseconds slow_look_;
-  Version position_;  // of the last change that was told
+  Version position_;                // of the last change that was told
   std::map<Version, Version> own_;  // changes to leave out: after the first, up to the second
 };
 

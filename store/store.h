@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,18 +30,17 @@ struct Change {
   Version version = 0;
 };
 
-// One of several changes that are made together.
+// One of several changes that are made together. Not owned, so that thousands need no copies.
 struct Write {
-  enum class Type { Create, Update, Remove };
+  enum class Type { Create, Update, Put, Remove };
   Type type = Type::Update;
-  volumes::Object object;  // Remove: what is known of it; its version must still be the stored one
+  // Remove: what is known of it; its version, if it has one, must still be the stored one.
+  volumes::Object* object = nullptr;
 };
 
-// What became of them.
+// Which changes they became: those of the history after `before`, up to and with `after`, and no
+// other's are among them.
 struct Written {
-  std::vector<volumes::Object> objects;  // as stored, in the order given; Remove: as given
-  // The changes are those of the history after `before`, up to and with `after`, and no other's are
-  // among them.
   Version before = 0;
   Version after = 0;
 };
@@ -98,8 +98,9 @@ class Store {
                               const std::string& resource_version) = 0;
 
   // Makes all these changes at once, or none: the error is that of the first that cannot be made
-  // (EAGAIN, EEXIST, ENOENT). An unchanged document is not a change.
-  virtual Result<Written> write_all(std::vector<Write> writes) = 0;
+  // (EAGAIN, EEXIST, ENOENT). Success leaves the new resourceVersions in the objects, failure the
+  // old ones.
+  virtual Result<Written> write_all(std::span<const Write> writes) = 0;
 
   // Changes after `from`, of all kinds.
   virtual Result<std::unique_ptr<Watch>> watch(Version from) = 0;

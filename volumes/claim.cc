@@ -23,8 +23,8 @@ Claim Claim::from(const Object& object) {
     claim.selector = LabelSelector::from(selector);
   }
   claim.volume_name = text_at(spec, "volumeName");
-  claim.has_data_source = value_at(spec, {"dataSource"}).is_object() ||
-                          value_at(spec, {"dataSourceRef"}).is_object();
+  claim.has_data_source =
+      value_at(spec, {"dataSource"}).is_object() || value_at(spec, {"dataSourceRef"}).is_object();
   const std::string phase = text_at(status, "phase");
   for (ClaimPhase each : {ClaimPhase::Pending, ClaimPhase::Bound, ClaimPhase::Lost}) {
     if (phase == to_string(each)) claim.phase = each;

@@ -20,7 +20,7 @@ struct Claim {
   Metadata metadata;
   AccessModes access_modes;  // spec.accessModes: what the user asked for, which decides
   std::vector<std::string> access_mode_words;  // as written, which a volume made for it repeats
-  Quantity request;          // spec.resources.requests.storage
+  Quantity request;                            // spec.resources.requests.storage
   VolumeMode mode = VolumeMode::Filesystem;
   std::optional<std::string> storage_class;  // effective; nil and "" differ
   std::string attributes_class;

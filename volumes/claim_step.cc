@@ -112,8 +112,8 @@ Step step_named(const Claim& claim, const World& world) {
   }
   if (const auto why = mismatch(claim, *volume)) {
     return pending(claim, {notice(claim, Notice::Type::Warning, "VolumeMismatch",
-                                  "Cannot bind to requested volume " + in_quotes(claim.volume_name) +
-                                      ": " + *why)});
+                                  "Cannot bind to requested volume " +
+                                      in_quotes(claim.volume_name) + ": " + *why)});
   }
   return bind(*volume, claim);
 }
@@ -195,8 +195,7 @@ Step step_unbound(const Claim& claim, const World& world) {
                                           : nullptr;
   const bool waits = storage_class && storage_class->waits_for_consumer;
   const auto binding = waits ? Binding::WaitsForConsumer : Binding::Immediate;
-  if (const Volume* volume = find_volume(claim, world, binding))
-    return bind(*volume, claim);
+  if (const Volume* volume = find_volume(claim, world, binding)) return bind(*volume, claim);
 
   if (!claim.storage_class) {
     if (const StorageClass* fallback = default_class(world.classes())) {
@@ -227,9 +226,8 @@ bool protection_ends(const Claim& claim, const World& world) {
     return false;
   const World::ClaimName name(claim.metadata.name_space, claim.metadata.name);
   return world.attachments_of(name).empty() &&
-         std::ranges::none_of(world.referring_to(name), [&claim](const Pod* pod) {
-           return pod->protects(claim.metadata);
-         });
+         std::ranges::none_of(world.referring_to(name),
+                              [&claim](const Pod* pod) { return pod->protects(claim.metadata); });
 }
 
 }  // namespace claimfs::volumes

@@ -62,8 +62,9 @@ Placement place(const std::string& name_space, const std::vector<std::string>& n
       return {{}, "pod has unbound immediate PersistentVolumeClaims"};
     if (!claim->metadata.has_annotation(kSelectedNode)) waiting.push_back(claim);
   }
-  std::ranges::stable_sort(
-      waiting, [](const Claim* left, const Claim* right) { return left->request < right->request; });
+  std::ranges::stable_sort(waiting, [](const Claim* left, const Claim* right) {
+    return left->request < right->request;
+  });
 
   Placement placement;
   std::set<std::string> taken;

@@ -24,7 +24,8 @@ bool class_allows(const Claim& claim, const World& world) {
 
 Step step_expansion(const Claim& claim, const World& world) {
   Step step;
-  if (claim.phase != ClaimPhase::Bound || !claim.metadata.has_annotation(kBindCompleted)) return step;
+  if (claim.phase != ClaimPhase::Bound || !claim.metadata.has_annotation(kBindCompleted))
+    return step;
   if (!claim.status_capacity || claim.request <= *claim.status_capacity) return step;
   const Volume* volume = world.volume(claim.volume_name);
   if (!volume || !volume->claim_ref || volume->claim_ref->uid != claim.metadata.uid) return step;
@@ -38,8 +39,8 @@ Step step_expansion(const Claim& claim, const World& world) {
   grown.capacity = std::max(volume->capacity, claim.request);
   Claim has_it = claim;
   has_it.status_capacity = grown.capacity;
-  step.notices = {notice(claim, Notice::Type::Normal, "VolumeResizeSuccessful",
-                         "Resize volume succeeded")};
+  step.notices = {
+      notice(claim, Notice::Type::Normal, "VolumeResizeSuccessful", "Resize volume succeeded")};
   step.notices.front().from = "volume_expand";
   if (!grown.is_written_as(*volume)) step.volume = std::move(grown);
   step.claim = std::move(has_it);

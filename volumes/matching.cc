@@ -38,8 +38,7 @@ const Volume* best_reserved(const Claim& claim, const World& world) {
 // Of each group of free volumes that the claim can take, fewest modes first, the smallest that
 // `admits` takes.
 template <class Admits>
-std::vector<const Volume*> best_of_groups(const Claim& claim, const World& world,
-                                          Admits&& admits) {
+std::vector<const Volume*> best_of_groups(const Claim& claim, const World& world, Admits&& admits) {
   std::vector<const Volume*> best;
   const auto& shelves = world.free_volumes();
   const World::Shelf first(class_of(claim), claim.mode, claim.attributes_class, 0, "");

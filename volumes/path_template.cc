@@ -74,8 +74,7 @@ std::optional<std::string> value_of(const std::string& word, TemplateStyle style
 }  // namespace
 
 tl::expected<std::string, std::string> fill_in(const std::string& text, TemplateStyle style,
-                                               const Claim& claim,
-                                               const std::string& volume_name) {
+                                               const Claim& claim, const std::string& volume_name) {
   const std::string open = style == TemplateStyle::LocalPath ? "{{" : "${";
   const std::string close = style == TemplateStyle::LocalPath ? "}}" : "}";
   std::string filled;
@@ -86,13 +85,13 @@ tl::expected<std::string, std::string> fill_in(const std::string& text, Template
     if (begin == std::string::npos) return filled;
     const auto end = text.find(close, begin);
     if (end == std::string::npos)
-      return tl::unexpected("the path " + in_quotes(text) + " has a " + in_quotes(open) + " without its " +
-                            in_quotes(close));
+      return tl::unexpected("the path " + in_quotes(text) + " has a " + in_quotes(open) +
+                            " without its " + in_quotes(close));
     const std::string word = text.substr(begin + open.size(), end - begin - open.size());
     const auto value = value_of(trimmed(word), style, claim, volume_name);
     if (!value) {
-      return tl::unexpected("the path " + in_quotes(text) + " refers to " + in_quotes(trimmed(word)) +
-                            ", which is not known");
+      return tl::unexpected("the path " + in_quotes(text) + " refers to " +
+                            in_quotes(trimmed(word)) + ", which is not known");
     }
     filled += *value;
     at = end + close.size();
@@ -111,7 +110,8 @@ tl::expected<std::string, std::string> path_below_base(const std::string& path) 
   std::istringstream components(below);
   for (std::string component; std::getline(components, component, '/');) {
     if (component.empty()) return refuse("has an empty component");
-    if (component == "." || component == "..") return refuse("must not contain '" + component + "'");
+    if (component == "." || component == "..")
+      return refuse("must not contain '" + component + "'");
     if (component.size() > kLongestComponent) return refuse("has a component that is too long");
   }
   return below;

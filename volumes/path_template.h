@@ -20,9 +20,9 @@ enum class TemplateStyle {
 tl::expected<std::string, std::string> fill_in(const std::string& text, TemplateStyle style,
                                                const Claim& claim, const std::string& volume_name);
 
-// A path below a base directory, as it may be made: relative, without empty, "." and ".." components.
-// Slashes around it are taken off. The error is a sentence: whatever a claim's labels say, the path
-// never leaves the base.
+// A path below a base directory, as it may be made: relative, without empty, "." and ".."
+// components. Slashes around it are taken off. The error is a sentence: whatever a claim's labels
+// say, the path never leaves the base.
 tl::expected<std::string, std::string> path_below_base(const std::string& path);
 
 }  // namespace claimfs::volumes

@@ -52,7 +52,7 @@ Text on_delete_of(const StorageClass& storage_class) {
   const std::string word = parameter(storage_class, "onDelete", "delete");
   if (word == "delete" || word == "retain" || word == "archive") return word;
   return refuse("invalid value " + in_quotes(word) +
-                        " for onDelete, supported values are [\"\" delete retain archive]");
+                " for onDelete, supported values are [\"\" delete retain archive]");
 }
 
 // nfs-subdir: onDelete, else archiveOnDelete, which is true when it is absent.
@@ -67,8 +67,8 @@ Text nfs_subdir_on_delete(const StorageClass& storage_class) {
   return refuse("archiveOnDelete: " + in_quotes(archive) + " is neither true nor false");
 }
 
-tl::expected<unsigned, std::string> mode_of(const StorageClass& storage_class,
-                                            std::string_view key, unsigned otherwise) {
+tl::expected<unsigned, std::string> mode_of(const StorageClass& storage_class, std::string_view key,
+                                            unsigned otherwise) {
   const std::string text = parameter(storage_class, key);
   if (text.empty() || text == "0") return otherwise;
   std::size_t used = 0;
@@ -80,7 +80,7 @@ tl::expected<unsigned, std::string> mode_of(const StorageClass& storage_class,
   }
   if (used != text.size() || mode > 07777)
     return refuse("invalid " + std::string(key) + " " + in_quotes(text) +
-                          ": it must be an octal mode such as 0770");
+                  ": it must be an octal mode such as 0770");
   return static_cast<unsigned>(mode);
 }
 
@@ -135,14 +135,12 @@ Text path_from(const std::string& pattern, TemplateStyle style, const Claim& cla
 
 Planned plan_host_path(const Claim& claim, const StorageClass& storage_class,
                        const std::string& default_root) {
-  if (const auto unknown =
-          unknown_parameter(storage_class, {"root", "subDir", "onDelete", "mode"}))
+  if (const auto unknown = unknown_parameter(storage_class, {"root", "subDir", "onDelete", "mode"}))
     return refuse(*unknown);
   const std::string root = parameter(storage_class, "root", default_root);
   if (const auto why = refusal_of_base("root", root)) return refuse(*why);
   if (!storage_class.mount_options.empty()) {
-    return refuse("mount options are not supported for volumes of " +
-                          std::string(kOurHostPath));
+    return refuse("mount options are not supported for volumes of " + std::string(kOurHostPath));
   }
   const auto below = path_from(parameter(storage_class, "subDir", "${pv.metadata.name}"),
                                TemplateStyle::Csi, claim);
@@ -165,8 +163,7 @@ Planned plan_local_path(const Claim& claim, const StorageClass& storage_class) {
     return mode == "ReadWriteOnce" || mode == "ReadWriteOncePod";
   };
   if (!std::ranges::all_of(claim.access_mode_words, is_once)) {
-    return refuse(
-        "NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes");
+    return refuse("NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes");
   }
   const auto node = claim.metadata.annotations.find(kSelectedNode);
   if (node == claim.metadata.annotations.end() || node->second.empty())
@@ -179,11 +176,11 @@ Planned plan_local_path(const Claim& claim, const StorageClass& storage_class) {
   if (!pattern.empty() && !pattern.starts_with(safe) &&
       parameter(storage_class, "allowUnsafePathPattern") != "true") {
     return refuse("pathPattern " + in_quotes(pattern) + " must start with " + in_quotes(safe) +
-                          ", or the class must say allowUnsafePathPattern: \"true\"");
+                  ", or the class must say allowUnsafePathPattern: \"true\"");
   }
-  const auto below = path_from(
-      pattern.empty() ? "{{ .PVName }}_{{ .PVC.Namespace }}_{{ .PVC.Name }}" : pattern,
-      TemplateStyle::LocalPath, claim);
+  const auto below =
+      path_from(pattern.empty() ? "{{ .PVName }}_{{ .PVC.Namespace }}_{{ .PVC.Name }}" : pattern,
+                TemplateStyle::LocalPath, claim);
   if (!below) return refuse(below.error());
 
   const auto annotated = [](const Metadata& metadata, std::string_view key) -> std::string {
@@ -206,11 +203,10 @@ Planned plan_local_path(const Claim& claim, const StorageClass& storage_class) {
   }
   document["metadata"]["annotations"]["local.path.provisioner/selected-node"] = node->second;
   document["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"] = Json::array(
-      {{{"matchExpressions",
-         Json::array({{{"key", parameter(storage_class, "nodeAffinityKey",
-                                         "kubernetes.io/hostname")},
-                       {"operator", "In"},
-                       {"values", Json::array({node->second})}}})}}});
+      {{{"matchExpressions", Json::array({{{"key", parameter(storage_class, "nodeAffinityKey",
+                                                             "kubernetes.io/hostname")},
+                                           {"operator", "In"},
+                                           {"values", Json::array({node->second})}}})}}});
   return plan;
 }
 
@@ -289,10 +285,10 @@ Planned plan_nfs_subdir(const Claim& claim, const StorageClass& storage_class) {
   const auto filled = fill_in(parameter(storage_class, "pathPattern"), TemplateStyle::NfsSubdir,
                               claim, provisioned_name(claim));
   if (!filled) return refuse(filled.error());
-  const auto below = path_below_base(
-      filled->empty() ? claim.metadata.name_space + "-" + claim.metadata.name + "-" +
-                            provisioned_name(claim)
-                      : *filled);
+  const auto below =
+      path_below_base(filled->empty() ? claim.metadata.name_space + "-" + claim.metadata.name +
+                                            "-" + provisioned_name(claim)
+                                      : *filled);
   if (!below) return refuse(below.error());
   ProvisioningPlan plan = started(claim, storage_class, path, *below, *on_delete);
   plan.server = parameter(storage_class, "server");
@@ -332,7 +328,7 @@ Planned plan_provisioning(const Claim& claim, const StorageClass& storage_class,
     return refuse("the claim's uid makes no name of a volume: " + *problem);
   if (claim.selector) {
     return refuse(provisioner == kLocalPath ? "claim.Spec.Selector is not supported"
-                                                    : "claim Selector is not supported");
+                                            : "claim Selector is not supported");
   }
   if (claim.mode == VolumeMode::Block)
     return refuse(provisioner + " does not support block volume provisioning");

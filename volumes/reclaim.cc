@@ -33,8 +33,8 @@ Step failed(const Volume& volume, const std::string& reason, const std::string& 
 
 Step no_deleter(const Volume& volume, const std::string& why) {
   return failed(volume, "VolumeFailedDelete",
-                "error getting deleter volume plugin for volume " + in_quotes(volume.metadata.name) +
-                    ": " + why);
+                "error getting deleter volume plugin for volume " +
+                    in_quotes(volume.metadata.name) + ": " + why);
 }
 
 // Without "." and "..", doubled and trailing slashes; "" when it is not absolute.
@@ -228,8 +228,7 @@ Volume deleted(const Volume& volume) {
   return changed;
 }
 
-bool protection_ends(const Volume& volume, const World& world,
-                     std::span<const std::string> roots) {
+bool protection_ends(const Volume& volume, const World& world, std::span<const std::string> roots) {
   if (!volume.metadata.is_deleting() || !volume.metadata.has_finalizer(kVolumeProtection))
     return false;
   if (volume.phase == VolumePhase::Bound) return false;

@@ -49,7 +49,6 @@ Volume deleted(const Volume& volume);
 // Whether the finalizer that protects a volume should go: its deletion was asked for, it is not
 // Bound, and its storage needs nothing any more. (Kubernetes looks at the phase alone, and so loses
 // the policy of a static volume that is deleted before its claim.) Source: KUBERNETES.md 4.2, 3.5.
-bool protection_ends(const Volume& volume, const World& world,
-                     std::span<const std::string> roots);
+bool protection_ends(const Volume& volume, const World& world, std::span<const std::string> roots);
 
 }  // namespace claimfs::volumes

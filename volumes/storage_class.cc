@@ -37,8 +37,7 @@ StorageClass StorageClass::from(const Object& object) {
                             : ReclaimPolicy::Delete,
       .parameters = string_map(value_at(object.document, {"parameters"})),
       .mount_options = string_list(value_at(object.document, {"mountOptions"})),
-      .allowed_topologies =
-          topologies_from(value_at(object.document, {"allowedTopologies"}))};
+      .allowed_topologies = topologies_from(value_at(object.document, {"allowedTopologies"}))};
 }
 
 bool StorageClass::is_default() const {

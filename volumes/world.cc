@@ -52,15 +52,13 @@ void World::index(const Volume& volume) {
 }
 
 void World::unindex(const Volume& volume) {
-  if (volume.claim_ref)
-    erase_member(reserved_, name_of(*volume.claim_ref), volume.metadata.name);
+  if (volume.claim_ref) erase_member(reserved_, name_of(*volume.claim_ref), volume.metadata.name);
   if (is_free(volume)) erase_member(free_, shelf_of(volume), &volume);
 }
 
 void World::index(const Claim& claim) {
   if (!claim.volume_name.empty()) naming_[claim.volume_name].insert(name_of(claim.metadata));
-  if (is_waiting(claim))
-    waiting_[claim.storage_class.value_or("")].insert(name_of(claim.metadata));
+  if (is_waiting(claim)) waiting_[claim.storage_class.value_or("")].insert(name_of(claim.metadata));
 }
 
 void World::unindex(const Claim& claim) {

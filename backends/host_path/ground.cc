@@ -85,7 +85,8 @@ Result<void> make_parents(const std::string& path) {
   return {};
 }
 
-// The last component: under another name first, so that a crash leaves no directory of a wrong mode.
+// The last component: under another name first, so that a crash leaves no directory of a wrong
+// mode.
 Result<void> make_with_mode(int parent, const std::string& name, mode_t mode) {
   const std::string before = ".claimfs-new-" + name.substr(0, 200);
   if (::mkdirat(parent, before.c_str(), 0700) != 0 && errno != EEXIST) return failure_from_errno();

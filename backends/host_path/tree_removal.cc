@@ -36,8 +36,7 @@ Result<Fd> open_inside(int directory, const std::string& name) {
   open_how how{};
   how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-  Fd opened(static_cast<int>(
-      ::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
+  Fd opened(static_cast<int>(::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
   if (!opened) return failure_from_errno();
   return opened;
 }
@@ -159,7 +158,8 @@ Result<void> TreeRemoval::ascend() {
     Level& parent = levels_[levels_.size() - 2];
     if (!parent.directory) {
       // "..", if nobody has moved this directory meanwhile.
-      parent.directory = Fd(::openat(level.directory.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      parent.directory =
+          Fd(::openat(level.directory.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       struct stat state {};
       if (!parent.directory || ::fstat(parent.directory.get(), &state) != 0)
         return failure_from_errno(path_of(""));

@@ -24,8 +24,8 @@ class TreeRemoval {
 
  private:
   struct Level {
-    std::string name;              // in the level above
-    Fd directory;                  // closed while far below it
+    std::string name;  // in the level above
+    Fd directory;      // closed while far below it
     dev_t device = 0;
     ino_t inode = 0;
     std::deque<std::string> left;  // directories that are not empty
@@ -51,8 +51,8 @@ class TreeRemoval {
   int swaps_ = 0;  // directories that were something else when they were to be opened
 };
 
-// Opens a directory below an open one: of the same mount, no symlink on the way. EXDEV where another
-// mount stands, ELOOP at a symlink.
+// Opens a directory below an open one: of the same mount, no symlink on the way. EXDEV where
+// another mount stands, ELOOP at a symlink.
 Result<Fd> open_inside(int directory, const std::string& name);
 
 }  // namespace claimfs::backends::host_path

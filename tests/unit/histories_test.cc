@@ -44,7 +44,11 @@ class Replay {
   }
 
   Json state() {
-    REQUIRE(control::Controller(*store_, clock_, ground_, {.host_path_roots = {"/tmp"}, .default_root = "", .node = std::nullopt}).settle().has_value());
+    REQUIRE(
+        control::Controller(*store_, clock_, ground_,
+                            {.host_path_roots = {"/tmp"}, .default_root = "", .node = std::nullopt})
+            .settle()
+            .has_value());
     Json state = {{"pv", Json::object()}, {"pvc", Json::object()}};
     for (const Object& object : list(Kind::PersistentVolume)) {
       const auto volume = volumes::Volume::from(object);

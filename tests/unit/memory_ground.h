@@ -10,8 +10,8 @@
 
 namespace claimfs {
 
-// Directories that exist only here, and can be made to fail. A directory that something was put into
-// is in `contents`.
+// Directories that exist only here, and can be made to fail. A directory that something was put
+// into is in `contents`.
 class MemoryGround final : public backends::Ground {
  public:
   Result<void> make_directory(const std::string& base, const std::string& below,
