@@ -26,6 +26,9 @@ Outcome<config::Config> load_config(const GlobalFlags& flags);
 // Which file that is.
 std::string config_file_of(const GlobalFlags& flags);
 
+// The file that holds the store.
+Outcome<std::string> database_path(const config::Config& config);
+
 Outcome<std::unique_ptr<store::Store>> open_store(const config::Config& config);
 
 // What a verb works with.
