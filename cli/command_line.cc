@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/completion.h"
 #include "cli/mount.h"
 #include "cli/mount_point.h"
 #include "cli/object_verbs.h"
@@ -65,6 +66,10 @@ class CommandLine {
 
   int run(int count, char** given) {
     std::vector<std::string> words = without_short_equal_signs(count, given);
+    if (words.size() > 1 && words[1] == kCompleteVerb) {
+      std::cout << complete(app_, {words.begin() + 2, words.end()});
+      return static_cast<int>(ExitStatus::Done);
+    }
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
     try {
@@ -153,6 +158,10 @@ class CommandLine {
                             [this](Context& context) { return cli::status(context, output_); });
     status->add_option("-o,--output", output_, "json");
 
+    CLI::App* completion =
+        verbs_.add("completion", "print a script that completes command lines in a shell",
+                   [this] { return print_completion_script(shell_); });
+    completion->add_option("shell", shell_, "bash or zsh")->required();
     verbs_.add("version", "print the version", []() -> Outcome<ExitStatus> {
       std::cout << version_text();
       return ExitStatus::Done;
@@ -164,7 +173,7 @@ class CommandLine {
   ObjectVerbs object_verbs_;
   MountArguments mount_;
   std::vector<std::string> mount_options_, manifests_, files_;
-  std::string output_;
+  std::string output_, shell_;
   bool until_settled_ = false;
 };
 

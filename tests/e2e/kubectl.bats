@@ -495,3 +495,88 @@ JSON
   claimfs controller --until-settled
   wait_for 10 grep -qx 'persistentvolumeclaim/data condition met' "$WORK/spawned"
 }
+
+# completed WORD…: what bash offers for the last word, as readline would ask.
+completed() {
+  PATH=$WORK/bin:$PATH bash --norc -c '
+    source "$1"
+    shift
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+    COMP_LINE="${COMP_WORDS[*]}" COMP_POINT=${#COMP_LINE}
+    _claimfs
+    printf "%s\n" "${COMPREPLY[@]}"' bash "$WORK/claimfs.bash" claimfs "$@" | paste -sd' '
+}
+
+@test "bash completes verbs, options, kinds, names, namespaces and formats" {
+  mkdir "$WORK/bin"
+  ln -s "$CLAIMFS_BIN" "$WORK/bin/claimfs"
+  claimfs completion bash >"$WORK/claimfs.bash"
+  diff "$WORK/claimfs.bash" "$BATS_TEST_DIRNAME/../../scripts/completion/claimfs.bash"
+  export CLAIMFS_STATE=$STATE
+  volumes 1Gi 2Gi
+  claim data
+  claim web shop
+  [ "$(completed d)" = 'delete describe' ]
+  [ "$(completed __)" = '' ]
+  [ "$(completed get persistentvolume)" = 'persistentvolumeclaims persistentvolumes' ]
+  [ "$(completed get pv,pv)" = 'pv,pv pv,pvc' ]
+  [ "$(completed get pv '')" = 'v-1gi v-2gi' ]
+  [ "$(completed get pv v-1gi '')" = v-2gi ]
+  [ "$(completed --state "$STATE" delete pv v-2)" = v-2gi ]
+  [ "$(completed describe pvc/)" = pvc/data ]
+  [ "$(completed describe pvc -n shop '')" = web ]
+  [ "$(completed edit -nshop pvc '')" = web ]
+  [ "$(completed get pvc --namespace = shop '')" = web ]
+  [ "$(completed get pvc -n '')" = 'default shop' ]
+  [ "$(completed get pv -o j)" = 'json jsonpath-as-json= jsonpath-file= jsonpath=' ]
+  [ "$(completed get pv --output = w)" = wide ]
+  [ "$(completed edit pv x -o '')" = 'json yaml' ]
+  [ "$(completed get pv --show-l)" = --show-labels ]
+  [ "$(completed delete --ig)" = --ignore-not-found ]
+  [ "$(completed wait pvc data --for = del)" = delete ]
+  [ "$(completed completion '')" = 'bash zsh' ]
+  touch "$WORK/file.yaml"
+  [ "$(completed apply -f "$WORK/fil")" = "$WORK/file.yaml" ]
+  [ "$(completed apply --filename = "$WORK/fil")" = "$WORK/file.yaml" ]
+  [ "$(completed unmount "$WORK/man")" = "$MANIFESTS" ]
+}
+
+@test "completion asks nothing of a store that is not there, and says nothing of mistakes" {
+  expect '' "$CLAIMFS_BIN" __complete --state "$WORK/nowhere" get pv ''
+  [ ! -e "$WORK/nowhere" ]
+  expect '' "$CLAIMFS_BIN" __complete --config "$WORK/no.yaml" get pv ''
+  expect '' "$CLAIMFS_BIN" __complete get nonsense ''
+  expect '' "$CLAIMFS_BIN" __complete
+  expect '' setpriv --reuid 65534 --regid 65534 --clear-groups "$CLAIMFS_BIN" __complete --state "$STATE" get pv ''
+  volumes 1Gi
+  # Whoever holds the store's lock makes nobody wait at a prompt for long.
+  spawn python3 -c '
+import sqlite3, sys, time
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("begin exclusive")
+print("locked", flush=True)
+time.sleep(60)' "$STATE/store.sqlite"
+  wait_for 10 grep -q locked "$WORK/spawned"
+  expect_status 0 timeout 5 "$CLAIMFS_BIN" __complete --state "$STATE" get pv ''
+}
+
+@test "zsh completes the same" {
+  command -v zsh >/dev/null || skip 'there is no zsh'
+  mkdir "$WORK/bin"
+  ln -s "$CLAIMFS_BIN" "$WORK/bin/claimfs"
+  export CLAIMFS_STATE=$STATE
+  volumes 1Gi 2Gi
+  # Without a terminal there is no line to complete: what the function offers is caught instead.
+  offered() {
+    PATH=$WORK/bin:$PATH zsh -f -c '
+      compdef() { :; }
+      source <(claimfs completion zsh)
+      compadd() { while [[ $1 != -- ]]; do shift; done; shift; (( $# )) && print -l -- "$@"; }
+      words=("$@") CURRENT=$# PREFIX=${@[-1]}
+      _claimfs' zsh claimfs "$@" | sort | paste -sd' '
+  }
+  [ "$(offered d)" = 'delete describe' ]
+  [ "$(offered get pv '')" = 'v-1gi v-2gi' ]
+  [ "$(offered get pv --output=j)" = '--output=json --output=jsonpath-as-json= --output=jsonpath-file= --output=jsonpath=' ]
+  [ "$(offered get pv x-)" = '' ]
+}
