@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "cli/tab_writer.h"
 #include "volumes/claim.h"
+#include "volumes/metadata.h"
 #include "volumes/pod.h"
 #include "volumes/storage_class.h"
 #include "volumes/timestamp.h"
@@ -152,6 +152,42 @@ Row row_of(const Object& object, bool wide, std::int64_t now) {
   return {};
 }
 
+// The label's own name, without its prefix, in capitals.
+std::string label_title(const std::string& label) {
+  std::string title = label.substr(label.rfind('/') + 1);
+  std::ranges::transform(title, title.begin(), [](unsigned char c) { return std::toupper(c); });
+  return title;
+}
+
+void add_labels(const Object& object, const TableOptions& options, Row& row) {
+  const auto labels = volumes::string_map(value_at(object.document, {"metadata", "labels"}));
+  for (const std::string& label : options.label_columns) {
+    const auto found = labels.find(label);
+    row.push_back(found == labels.end() ? "" : found->second);
+  }
+  if (!options.with_labels) return;
+  std::string all;
+  for (const auto& [key, value] : labels) all += (all.empty() ? "" : ",") + key + "=" + value;
+  row.push_back(all.empty() ? "<none>" : all);
+}
+
+std::string tabbed(const Table& table) {
+  std::string text;
+  for (const Row& row : table) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      // A cell stays a cell, whatever it says.
+      std::string cell = row[i];
+      std::ranges::replace_if(
+          cell, [](char c) { return c == '\t' || c == '\n'; }, ' ');
+      text += (i == 0 ? "" : "\t") + cell;
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+constexpr std::size_t kMinWidth = 6, kPadding = 3;
+
 }  // namespace
 
 std::string age_of(const std::string& timestamp, std::int64_t now) {
@@ -180,6 +216,8 @@ Table table_of(Kind kind, const std::vector<Object>& objects, const TableOptions
   if (options.with_titles) {
     Row row = titles(kind, options.wide);
     if (with_namespace) row.insert(row.begin(), "NAMESPACE");
+    for (const std::string& label : options.label_columns) row.push_back(label_title(label));
+    if (options.with_labels) row.emplace_back("LABELS");
     table.push_back(std::move(row));
   }
   for (const Object& object : objects) {
@@ -189,24 +227,16 @@ Table table_of(Kind kind, const std::vector<Object>& objects, const TableOptions
           volumes::names_of(kind).qualified(volumes::names_of(kind).singular) + "/" + row.front();
     }
     if (with_namespace) row.insert(row.begin(), object.name_space());
+    add_labels(object, options, row);
     table.push_back(std::move(row));
   }
   return table;
 }
 
-std::string table_text(const Table& table) {
-  std::string text;
-  for (const Row& row : table) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      // A cell stays a cell, whatever it says.
-      std::string cell = row[i];
-      std::ranges::replace_if(
-          cell, [](char c) { return c == '\t' || c == '\n'; }, ' ');
-      text += (i == 0 ? "" : "\t") + cell;
-    }
-    text += '\n';
-  }
-  return align(text, 6, 3);
+std::string table_text(const Table& table) { return align(tabbed(table), kMinWidth, kPadding); }
+
+std::string table_text(const Table& table, ColumnWidths& widths) {
+  return align(tabbed(table), kMinWidth, kPadding, widths);
 }
 
 }  // namespace claimfs::cli

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/tab_writer.h"
 #include "volumes/object.h"
 
 namespace claimfs::cli {
@@ -16,6 +17,8 @@ struct TableOptions {
   bool with_namespace = false;     // -A
   bool with_kind_in_name = false;  // several kinds at once: `persistentvolume/x`
   bool with_titles = true;
+  std::vector<std::string> label_columns = {};  // -L: a column for each of these labels
+  bool with_labels = false;                     // --show-labels: all in one column
 };
 
 // Source: KUBERNETES.md 8.1. `now` in seconds since 1970, for ages.
@@ -24,6 +27,8 @@ Table table_of(volumes::Kind kind, const std::vector<volumes::Object>& objects,
 
 // Columns at least three blanks apart, ended by a newline; empty for an empty table.
 std::string table_text(const Table& table);
+// The same for a table that goes on: its columns get no narrower.
+std::string table_text(const Table& table, ColumnWidths& widths);
 
 // `persistentvolumeclaim/data`, `storageclass.storage.k8s.io/fast`.
 std::string qualified_name(const volumes::Object& object);

@@ -27,18 +27,6 @@ void overlay(std::string& setting, const std::optional<std::string>& flag, const
   }
 }
 
-Outcome<std::string> database_path(const config::Config& config) {
-  if (config.store == kSqlite) return config.state + "/store.sqlite";
-  if (config.store.starts_with(kSqliteScheme)) {
-    const std::string path = config.store.substr(kSqliteScheme.size());
-    if (path.starts_with('/') && path.size() > 1) return path;
-  }
-  return fail(
-      ExitStatus::InvalidConfiguration,
-      "store \"" + config.store +
-          "\" is not served: say `sqlite` or `sqlite:///PATH` (etcd is not in this version)");
-}
-
 }  // namespace
 
 std::string config_file_of(const GlobalFlags& flags) {
@@ -81,6 +69,18 @@ control::ControllerSettings controller_settings(const config::Config& config, bo
                                   .labels = {config.node_labels.begin(), config.node_labels.end()}};
   }
   return settings;
+}
+
+Outcome<std::string> database_path(const config::Config& config) {
+  if (config.store == kSqlite) return config.state + "/store.sqlite";
+  if (config.store.starts_with(kSqliteScheme)) {
+    const std::string path = config.store.substr(kSqliteScheme.size());
+    if (path.starts_with('/') && path.size() > 1) return path;
+  }
+  return fail(
+      ExitStatus::InvalidConfiguration,
+      "store \"" + config.store +
+          "\" is not served: say `sqlite` or `sqlite:///PATH` (etcd is not in this version)");
 }
 
 Outcome<std::unique_ptr<store::Store>> open_store(const config::Config& config) {

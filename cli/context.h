@@ -30,6 +30,9 @@ std::string config_file_of(const GlobalFlags& flags);
 // What the controller is told of it. `node`: whose pods are first consumers here.
 control::ControllerSettings controller_settings(const config::Config& config, bool with_node);
 
+// The file that holds the store.
+Outcome<std::string> database_path(const config::Config& config);
+
 Outcome<std::unique_ptr<store::Store>> open_store(const config::Config& config);
 
 // What a verb works with.

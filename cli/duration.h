@@ -6,8 +6,8 @@
 
 namespace claimfs::cli {
 
-// `60s`, `500ms`, `2m`, `1h`, `1m30s` as kubectl takes them; nothing for all else and for negative
-// ones.
+// `60s`, `500ms`, `2m`, `1.5h`, `1m30s`, `-1s` as kubectl takes them, rounded away from zero to
+// whole milliseconds; nothing for all else.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 }  // namespace claimfs::cli

@@ -72,9 +72,9 @@ Outcome<std::string> text_of(const std::string& file) {
 }  // namespace
 
 WrittenObjects read_written(std::string_view text, const std::string& file,
-                            const std::string& name_space) {
+                            const std::string& name_space, const config::Limits& limits) {
   WrittenObjects written;
-  config::Manifests manifests = config::read_manifests(text, file);
+  config::Manifests manifests = config::read_manifests(text, file, limits);
   for (const config::Complaint& complaint : manifests.complaints)
     written.complaints.push_back(complaint.text());
   for (config::Manifest& manifest : manifests.manifests) {
@@ -95,7 +95,7 @@ WrittenObjects read_written(std::string_view text, const std::string& file,
 }
 
 Outcome<WrittenObjects> read_files(const std::vector<std::string>& paths,
-                                   const std::string& name_space) {
+                                   const std::string& name_space, const config::Limits& limits) {
   WrittenObjects all;
   for (const std::string& path : paths) {
     const auto files = files_of(path);
@@ -103,7 +103,8 @@ Outcome<WrittenObjects> read_files(const std::vector<std::string>& paths,
     for (const std::string& file : *files) {
       const auto text = text_of(file);
       if (!text) return tl::unexpected(text.error());
-      WrittenObjects written = read_written(*text, file == "-" ? "STDIN" : file, name_space);
+      WrittenObjects written =
+          read_written(*text, file == "-" ? "STDIN" : file, name_space, limits);
       std::ranges::move(written.objects, std::back_inserter(all.objects));
       std::ranges::move(written.complaints, std::back_inserter(all.complaints));
     }

@@ -25,11 +25,12 @@ struct WrittenObjects {
 // Reads a manifest's text. Objects without a namespace are given `name_space`; namespaces as
 // objects are passed over: a namespace needs none.
 WrittenObjects read_written(std::string_view text, const std::string& file,
-                            const std::string& name_space);
+                            const std::string& name_space, const config::Limits& limits = {});
 
 // Reads the files that -f names: a file, a directory (its *.yaml, *.yml and *.json), or `-`.
 Outcome<WrittenObjects> read_files(const std::vector<std::string>& paths,
-                                   const std::string& name_space);
+                                   const std::string& name_space,
+                                   const config::Limits& limits = {});
 
 // The reader for manifest directories.
 control::ManifestParser manifest_parser();

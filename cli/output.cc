@@ -1,13 +1,11 @@
 #include "cli/output.h"
 
-#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "cli/columns.h"
-#include "cli/json_path.h"
 #include "config/yaml_writer.h"
-#include "volumes/names.h"
-#include "volumes/quantity.h"
 
 namespace claimfs::cli {
 namespace {
@@ -15,101 +13,37 @@ namespace {
 using volumes::Json;
 using volumes::Object;
 
-constexpr std::string_view kJsonPath = "jsonpath=";
-constexpr std::string_view kCustomColumns = "custom-columns=";
-
-Json list_of(const std::vector<Object>& objects) {
-  Json items = Json::array();
-  for (const Object& object : objects) items.push_back(object.document);
+Json list_of(Json items) {
   return {{"apiVersion", "v1"},
           {"items", std::move(items)},
           {"kind", "List"},
           {"metadata", {{"resourceVersion", ""}}}};
 }
 
-tl::unexpected<Failure> usage(const Error& error) { return fail(ExitStatus::Usage, error.context); }
-
-Outcome<std::string> custom_columns(const std::string& specification,
-                                    const std::vector<Object>& objects) {
-  if (specification.empty())
-    return fail(ExitStatus::Usage,
-                "error: custom-columns format specified but no custom columns given");
-  Table table(1);
-  std::vector<JsonPath> paths;
-  std::istringstream columns(specification);
-  for (std::string column; std::getline(columns, column, ',');) {
-    const auto colon = column.find(':');
-    if (colon == std::string::npos)
-      return fail(ExitStatus::Usage, "custom-columns: expected TITLE:PATH, not \"" + column + "\"");
-    auto path = JsonPath::parse(column.substr(colon + 1));
-    if (!path) return usage(path.error());
-    table.front().push_back(column.substr(0, colon));
-    paths.push_back(std::move(*path));
-  }
-  for (const Object& object : objects) {
-    auto& row = table.emplace_back();
-    for (const JsonPath& path : paths) {
-      std::string cell;
-      for (const Json* value : path.find(object.document))
-        cell += (cell.empty() ? "" : ",") + json_path_text(*value);
-      row.push_back(cell.empty() ? "<none>" : cell);
-    }
-  }
-  return table_text(table);
+std::string json_text(const Json& document) {
+  return document.dump(4, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string trimmed(const std::string& text) {
-  const auto begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? ""
-                                    : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+tl::unexpected<Failure> usage(const Error& error) {
+  return fail(ExitStatus::Usage, "error: " + error.context);
 }
 
-// At commas that stand outside of parentheses.
-std::vector<std::string> split_selector(const std::string& text) {
-  std::vector<std::string> parts(1);
-  int depth = 0;
-  for (char c : text) {
-    depth += c == '(' ? 1 : c == ')' ? -1 : 0;
-    if (c == ',' && depth == 0) {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
+Outcome<std::string> read_template(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(stream), {});
+  if (!stream) return fail(ExitStatus::Usage, "error: error reading template " + file);
+  return text;
 }
 
-std::optional<volumes::Requirement> requirement_of(const std::string& text) {
-  for (const auto& [word, op] : {std::pair(" notin ", "NotIn"), std::pair(" in ", "In")}) {
-    const auto at = text.find(word);
-    if (at == std::string::npos) continue;
-    std::string list = trimmed(text.substr(at + std::string_view(word).size()));
-    if (list.size() < 2 || list.front() != '(' || list.back() != ')') return std::nullopt;
-    volumes::Requirement requirement{trimmed(text.substr(0, at)), op, {}};
-    std::istringstream values(list.substr(1, list.size() - 2));
-    for (std::string value; std::getline(values, value, ',');)
-      requirement.values.push_back(trimmed(value));
-    return requirement;
-  }
-  for (const auto& [sign, op] :
-       {std::pair("!=", "NotIn"), std::pair("==", "In"), std::pair("=", "In")}) {
-    const auto at = text.find(sign);
-    if (at == std::string::npos) continue;
-    return volumes::Requirement{trimmed(text.substr(0, at)),
-                                op,
-                                {trimmed(text.substr(at + std::string_view(sign).size()))}};
-  }
-  if (text.starts_with('!'))
-    return volumes::Requirement{trimmed(text.substr(1)), "DoesNotExist", {}};
-  return text.empty() ? std::nullopt : std::optional(volumes::Requirement{text, "Exists", {}});
+// What follows "NAME=" when the format is that one.
+std::optional<std::string> argument_of(const std::string& text, std::string_view name) {
+  if (!text.starts_with(name) || text.substr(name.size(), 1) != "=") return std::nullopt;
+  return text.substr(name.size() + 1);
 }
 
-// Whether labels can be so: what could never match is a slip, not a question.
-bool is_possible(const volumes::Requirement& requirement) {
-  return !volumes::label_key_problem(requirement.key) &&
-         std::ranges::none_of(requirement.values, [](const std::string& value) {
-           return volumes::label_value_problem(value).has_value();
-         });
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream stream(line);
+  return {std::istream_iterator<std::string>(stream), {}};
 }
 
 }  // namespace
@@ -125,18 +59,127 @@ Outcome<OutputFormat> OutputFormat::parse(const std::string& text) {
     format.type_ = Type::Yaml;
   } else if (text == "name") {
     format.type_ = Type::Name;
-  } else if (text.starts_with(kJsonPath)) {
+  } else if (const auto path = argument_of(text, "jsonpath")) {
     format.type_ = Type::JsonPath;
-    format.template_ = text.substr(kJsonPath.size());
-  } else if (text.starts_with(kCustomColumns)) {
+    format.template_ = *path;
+  } else if (const auto as_json = argument_of(text, "jsonpath-as-json")) {
+    format.type_ = Type::JsonPathAsJson;
+    format.template_ = *as_json;
+  } else if (const auto file = argument_of(text, "jsonpath-file")) {
+    auto read = read_template(*file);
+    if (!read) return tl::unexpected(read.error());
+    format.type_ = Type::JsonPath;
+    format.template_ = std::move(*read);
+  } else if (const auto columns = argument_of(text, "custom-columns")) {
+    auto parsed = columns_of(*columns);
+    if (!parsed) return tl::unexpected(parsed.error());
     format.type_ = Type::CustomColumns;
-    format.template_ = text.substr(kCustomColumns.size());
+    format.columns_ = std::move(*parsed);
+  } else if (const auto columns_file = argument_of(text, "custom-columns-file")) {
+    auto parsed = columns_of_file(*columns_file);
+    if (!parsed) return tl::unexpected(parsed.error());
+    format.type_ = Type::CustomColumns;
+    format.columns_ = std::move(*parsed);
+  } else if (text == "jsonpath" || text == "jsonpath-as-json" || text == "jsonpath-file") {
+    return fail(ExitStatus::Usage, "error: template format specified but no template given");
+  } else if (text == "custom-columns" || text == "custom-columns-file") {
+    return fail(ExitStatus::Usage,
+                "error: custom-columns format specified but no custom columns given");
   } else {
     return fail(ExitStatus::Usage,
-                "unable to match a printer suitable for the output format \"" + text +
-                    "\", allowed formats are: custom-columns,json,jsonpath,name,wide,yaml");
+                "error: unable to match a printer suitable for the output format \"" + text +
+                    "\", allowed formats are: custom-columns,custom-columns-file,json,jsonpath,"
+                    "jsonpath-as-json,jsonpath-file,name,wide,yaml");
   }
   return format;
+}
+
+Outcome<std::vector<OutputFormat::Column>> OutputFormat::columns_of(
+    const std::string& specification) {
+  if (specification.empty()) {
+    return fail(ExitStatus::Usage,
+                "error: custom-columns format specified but no custom columns given");
+  }
+  std::vector<Column> columns;
+  std::istringstream stream(specification);
+  for (std::string column; std::getline(stream, column, ',');) {
+    const auto colon = column.find(':');
+    if (colon == std::string::npos) {
+      return fail(ExitStatus::Usage, "error: unexpected custom-columns spec: " + column +
+                                         ", expected <header>:<json-path-expr>");
+    }
+    auto path = JsonPath::parse_relaxed(column.substr(colon + 1));
+    if (!path) return usage(path.error());
+    columns.push_back({column.substr(0, colon), std::move(*path)});
+  }
+  return columns;
+}
+
+// A line of titles and a line of paths.
+Outcome<std::vector<OutputFormat::Column>> OutputFormat::columns_of_file(const std::string& file) {
+  const auto text = read_template(file);
+  if (!text) return tl::unexpected(text.error());
+  std::istringstream stream(*text);
+  std::string titles_line, paths_line;
+  if (!std::getline(stream, titles_line) || !std::getline(stream, paths_line)) {
+    return fail(ExitStatus::Usage,
+                "error: invalid template, missing header line. Expected format is one line of "
+                "space separated headers, one line of space separated column specs.");
+  }
+  const auto titles = words_of(titles_line), paths = words_of(paths_line);
+  if (titles.size() != paths.size()) {
+    return fail(ExitStatus::Usage, "error: number of headers (" + std::to_string(titles.size()) +
+                                       ") and field specifications (" +
+                                       std::to_string(paths.size()) + ") don't match");
+  }
+  std::vector<Column> columns;
+  for (std::size_t i = 0; i < titles.size(); ++i) {
+    auto path = JsonPath::parse_relaxed(paths[i]);
+    if (!path) return usage(path.error());
+    columns.push_back({titles[i], std::move(*path)});
+  }
+  return columns;
+}
+
+std::vector<std::string> OutputFormat::custom_titles() const {
+  std::vector<std::string> titles;
+  for (const Column& column : columns_) titles.push_back(column.title);
+  return titles;
+}
+
+std::vector<std::string> OutputFormat::custom_cells(const Json& document) const {
+  std::vector<std::string> cells;
+  for (const Column& column : columns_) {
+    std::string cell;
+    bool is_first = true;
+    for (const Json* value : column.path.find(document)) {
+      cell += (is_first ? "" : ",") + json_path_text(*value);
+      is_first = false;
+    }
+    cells.push_back(is_first ? "<none>" : cell);
+  }
+  return cells;
+}
+
+Json OutputFormat::shown(const Object& object) const {
+  Json document = object.document;
+  const bool hides = (type_ == Type::Json || type_ == Type::Yaml) && !with_managed_fields_;
+  if (hides && document.contains("metadata") && document["metadata"].is_object())
+    document["metadata"].erase("managedFields");
+  return document;
+}
+
+Outcome<std::string> OutputFormat::text_of(const Json& document) const {
+  if (type_ == Type::Json) return json_text(document);
+  if (type_ == Type::Yaml) return config::to_yaml(document);
+  if (type_ == Type::JsonPathAsJson) {
+    auto found = find_in_json_path(template_, document);
+    if (!found) return usage(found.error());
+    return json_text(*found);
+  }
+  auto expanded = expand_json_path(template_, document);
+  if (!expanded) return usage(expanded.error());
+  return std::move(*expanded);
 }
 
 Outcome<std::string> OutputFormat::text(const std::vector<Object>& objects, bool as_list) const {
@@ -145,52 +188,16 @@ Outcome<std::string> OutputFormat::text(const std::vector<Object>& objects, bool
     for (const Object& object : objects) names += qualified_name(object) + "\n";
     return names;
   }
-  if (type_ == Type::CustomColumns) return custom_columns(template_, objects);
-  const Json document =
-      as_list || objects.size() != 1 ? list_of(objects) : objects.front().document;
-  if (type_ == Type::Json)
-    return document.dump(4, ' ', false, Json::error_handler_t::replace) + "\n";
-  if (type_ == Type::Yaml) return config::to_yaml(document);
-  auto expanded = expand_json_path(template_, document);
-  if (!expanded) return usage(expanded.error());
-  return std::move(*expanded);
-}
-
-Outcome<void> sort_by(std::vector<Object>& objects, const std::string& path_text) {
-  // kubectl takes `{.a.b}` as well.
-  const bool has_braces = path_text.starts_with('{') && path_text.ends_with('}');
-  auto path = JsonPath::parse(has_braces ? path_text.substr(1, path_text.size() - 2) : path_text);
-  if (!path) return usage(path.error());
-  const auto value_of = [&path](const Object& object) {
-    const auto found = path->find(object.document);
-    return found.empty() ? Json() : *found.front();
-  };
-  std::ranges::stable_sort(objects, [&](const Object& left, const Object& right) {
-    const Json a = value_of(left), b = value_of(right);
-    const auto size_a = volumes::Quantity::from(a), size_b = volumes::Quantity::from(b);
-    return size_a && size_b ? *size_a < *size_b : a < b;
-  });
-  return {};
-}
-
-Outcome<Selector> Selector::parse(const std::string& text) {
-  Selector selector;
-  if (text.empty()) return selector;
-  for (const std::string& part : split_selector(text)) {
-    const auto requirement = requirement_of(trimmed(part));
-    if (!requirement || !is_possible(*requirement))
-      return fail(ExitStatus::Usage,
-                  "unable to parse the selector \"" + text + "\" at \"" + part + "\"");
-    selector.requirements_.push_back(*requirement);
+  if (type_ == Type::CustomColumns) {
+    Table table;
+    if (with_titles_) table.push_back(custom_titles());
+    for (const Object& object : objects) table.push_back(custom_cells(object.document));
+    return table_text(table);
   }
-  return selector;
-}
-
-bool Selector::matches(const Object& object) const {
-  const auto labels =
-      volumes::string_map(volumes::value_at(object.document, {"metadata", "labels"}));
-  return std::ranges::all_of(requirements_,
-                             [&labels](const auto& each) { return each.matches(labels); });
+  if (!as_list && objects.size() == 1) return text_of(shown(objects.front()));
+  Json items = Json::array();
+  for (const Object& object : objects) items.push_back(shown(object));
+  return text_of(list_of(std::move(items)));
 }
 
 }  // namespace claimfs::cli

@@ -28,11 +28,13 @@ bool has_column(const Line& line, std::size_t column) { return column + 1 < line
 
 class Aligner {
  public:
-  Aligner(std::vector<Line> lines, std::size_t min_width, std::size_t padding)
+  // `kept`: null, or the widths of the tables before, which grow with this one's.
+  Aligner(std::vector<Line> lines, std::size_t min_width, std::size_t padding, ColumnWidths* kept)
       : lines_(std::move(lines)),
         widths_(lines_.size()),
         min_width_(min_width),
-        padding_(padding) {}
+        padding_(padding),
+        kept_(kept) {}
 
   std::string text() {
     measure(0, lines_.size(), 0);
@@ -58,25 +60,42 @@ class Aligner {
       for (; last < end && has_column(lines_[last], column); ++last) {
         widest = std::max(widest, width_of(lines_[last][column]));
       }
-      const std::size_t width = std::max(widest + padding_, min_width_);
+      const std::size_t width = kept(column, std::max(widest + padding_, min_width_));
       for (std::size_t line = i; line < last; ++line) widths_[line].push_back(width);
       measure(i, last, column + 1);
       i = last;
     }
   }
 
+  std::size_t kept(std::size_t column, std::size_t width) {
+    if (!kept_) return width;
+    if (kept_->size() <= column) kept_->resize(column + 1);
+    return (*kept_)[column] = std::max((*kept_)[column], width);
+  }
+
   std::vector<Line> lines_;
   std::vector<std::vector<std::size_t>> widths_;
   std::size_t min_width_;
   std::size_t padding_;
+  ColumnWidths* kept_;
 };
+
+std::string aligned(std::string_view text, std::size_t min_width, std::size_t padding,
+                    ColumnWidths* kept) {
+  std::vector<Line> lines;
+  for (std::string_view line : split(text, '\n')) lines.push_back(split(line, '\t'));
+  return Aligner(std::move(lines), min_width, padding, kept).text();
+}
 
 }  // namespace
 
 std::string align(std::string_view text, std::size_t min_width, std::size_t padding) {
-  std::vector<Line> lines;
-  for (std::string_view line : split(text, '\n')) lines.push_back(split(line, '\t'));
-  return Aligner(std::move(lines), min_width, padding).text();
+  return aligned(text, min_width, padding, nullptr);
+}
+
+std::string align(std::string_view text, std::size_t min_width, std::size_t padding,
+                  ColumnWidths& widths) {
+  return aligned(text, min_width, padding, &widths);
 }
 
 }  // namespace claimfs::cli

@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <iostream>
 
-#include "cli/manifest_files.h"
-#include "cli/names_on_command_line.h"
+#include "cli/failures.h"
+#include "cli/selection.h"
 #include "cli/until_true.h"
 #include "cli/verbs.h"
 
@@ -17,25 +18,12 @@ struct Going {
   std::string uid;
 };
 
-std::string line_of(const ObjectKey& key) {
+std::string line_of(const ObjectKey& key, const DeleteArguments& arguments) {
   const auto& names = volumes::names_of(key.kind);
+  if (arguments.output == "name") return qualified_name(key);
   return names.qualified(names.singular) + " \"" + key.name + "\" deleted" +
+         (arguments.dry_run ? " (dry run)" : "") +
          (key.name_space.empty() ? "" : " from " + key.name_space + " namespace");
-}
-
-Outcome<std::vector<ObjectKey>> keys_of(const DeleteArguments& arguments) {
-  if (arguments.files.empty()) return parse_names(arguments.words, arguments.name_space);
-  auto written = read_files(arguments.files, arguments.name_space);
-  if (!written) return tl::unexpected(written.error());
-  if (!written->complaints.empty()) {
-    std::string text;
-    for (const std::string& complaint : written->complaints)
-      text += (text.empty() ? "" : "\n") + complaint;
-    return fail(ExitStatus::InvalidManifest, text);
-  }
-  std::vector<ObjectKey> keys;
-  for (const WrittenObject& each : written->objects) keys.push_back(each.object.key());
-  return keys;
 }
 
 // Gone, or another object under the name.
@@ -46,25 +34,73 @@ Outcome<bool> is_gone(Context& context, const Going& going) {
   return tl::unexpected(failure_of(now.error()));
 }
 
+Outcome<std::vector<ObjectKey>> keys_of(Context& context, const Selection& selection) {
+  if (selection.by_name) return selection.keys;
+  const auto found = find(*context.store, selection);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<ObjectKey> keys;
+  for (const volumes::Object& object : found->objects()) keys.push_back(object.key());
+  return keys;
+}
+
+// A namespace that is said and has nothing to say, told once.
+void warn_of_cluster_scope(const DeleteArguments& arguments, const std::vector<ObjectKey>& keys) {
+  if (!arguments.resources.name_space || arguments.resources.all_namespaces) return;
+  if (std::ranges::none_of(keys, [](const ObjectKey& key) { return key.name_space.empty(); }))
+    return;
+  std::cerr << "Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n";
+}
+
+// What has been asked to go, and is not gone yet.
+std::vector<Going> ask_to_go(Context& context, const std::vector<ObjectKey>& keys,
+                             const DeleteArguments& arguments, bool may_be_missing,
+                             Failures& failures) {
+  std::vector<Going> going;
+  for (const ObjectKey& key : keys) {
+    if (arguments.dry_run) {
+      const auto object = context.store->get(key);
+      if (object) {
+        std::cout << line_of(key, arguments) << "\n";
+      } else if (object.error().code != ENOENT) {
+        failures.add(failure_of(object.error()));
+      } else if (!may_be_missing) {
+        failures.add({ExitStatus::Failed, not_found_text(key)});
+      }
+      continue;
+    }
+    const auto deleted = context.api->remove(key);
+    if (deleted) {
+      std::cout << line_of(key, arguments) << "\n";
+      if (!deleted->is_gone) going.push_back({key, deleted->object.uid()});
+    } else if (deleted.error().reason != control::Refusal::Reason::NotFound || !may_be_missing) {
+      failures.add(failure_of(deleted.error()));
+    }
+  }
+  return going;
+}
+
 }  // namespace
 
 Outcome<ExitStatus> remove(Context& context, const DeleteArguments& arguments) {
-  const auto keys = keys_of(arguments);
-  if (!keys) return tl::unexpected(keys.error());
-  ExitStatus status = ExitStatus::Done;
-  std::vector<Going> going;
-  for (const ObjectKey& key : *keys) {
-    const auto deleted = context.api->remove(key);
-    if (!deleted) {
-      const Failure failure = failure_of(deleted.error());
-      std::fprintf(stderr, "%s\n", failure.message.c_str());
-      status = failure.status;
-      continue;
-    }
-    std::printf("%s\n", line_of(key).c_str());
-    if (!deleted->is_gone) going.push_back({key, deleted->object.uid()});
+  if (!arguments.output.empty() && arguments.output != "name") {
+    return fail(ExitStatus::Usage, "error: unexpected -o output mode: " + arguments.output +
+                                       ". We only support '-o name'");
   }
-  std::fflush(stdout);
+  const auto selection = parse_selection(arguments.resources, KindAlone::IsError);
+  if (!selection) return tl::unexpected(selection.error());
+  const auto keys = keys_of(context, *selection);
+  if (!keys) return tl::unexpected(keys.error());
+  if (keys->empty()) {
+    std::cout << "No resources found\n";
+    return ExitStatus::Done;
+  }
+  warn_of_cluster_scope(arguments, *keys);
+  // What a list found may have gone since: nobody asked for it by its name.
+  const bool may_be_missing = arguments.ignore_not_found || !selection->by_name;
+  Failures failures;
+  auto going = ask_to_go(context, *keys, arguments, may_be_missing, failures);
+  std::cout.flush();
+  const ExitStatus status = failures.say();
   if (!arguments.wait) return status;
   const auto all_gone = until_true(*context.store, arguments.timeout, [&]() -> Outcome<bool> {
     while (!going.empty()) {
@@ -76,14 +112,14 @@ Outcome<ExitStatus> remove(Context& context, const DeleteArguments& arguments) {
   });
   if (!all_gone) return tl::unexpected(all_gone.error());
   if (*all_gone) return status;
+  Failures late;
   for (const Going& each : going) {
-    std::fprintf(stderr,
-                 "error: timed out waiting for %s/%s to go: it is in use or has finalizers (see "
-                 "claimfs describe)\n",
-                 std::string(volumes::names_of(each.key.kind).singular).c_str(),
-                 each.key.name.c_str());
+    late.add({ExitStatus::InUse,
+              "error: timed out waiting for the condition on " + plural_name(each.key)});
   }
-  return ExitStatus::InUse;
+  const ExitStatus late_status = late.say();
+  std::cerr << "It is in use or has finalizers: see claimfs describe.\n";
+  return late_status;
 }
 
 }  // namespace claimfs::cli

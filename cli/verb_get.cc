@@ -1,200 +1,180 @@
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
-#include <set>
+#include <map>
 
-#include "cli/columns.h"
 #include "cli/describe.h"
-#include "cli/names_on_command_line.h"
-#include "cli/output.h"
+#include "cli/listing.h"
+#include "cli/selection.h"
 #include "cli/verbs.h"
 #include "control/clock.h"
 
 namespace claimfs::cli {
 namespace {
 
-using volumes::Kind;
 using volumes::Object;
+using volumes::ObjectKey;
 
-struct Found {
-  Kind kind;
-  std::vector<Object> objects;
-};
+// What a watch has shown, and so what the next change is to its reader.
+class Watched {
+ public:
+  Watched(Listing& listing, const Selection& selection)
+      : listing_(listing), selection_(selection) {}
 
-// What a selection names, kind by kind, and the names that are not there.
-struct Collected {
-  std::vector<Found> found;
-  std::vector<std::string> missing;
-};
-
-Outcome<std::vector<Object>> all_of(Context& context, Kind kind, const GetArguments& arguments) {
-  auto listing = context.store->list(kind);
-  if (!listing) return tl::unexpected(failure_of(listing.error()));
-  std::vector<Object> objects = std::move(listing->objects);
-  if (volumes::names_of(kind).namespaced && !arguments.all_namespaces) {
-    std::erase_if(
-        objects, [&](const Object& object) { return object.name_space() != arguments.name_space; });
-  }
-  return objects;
-}
-
-Outcome<Collected> collect(Context& context, const Selection& selection,
-                           const GetArguments& arguments) {
-  Collected collected;
-  const auto selector = Selector::parse(arguments.selector);
-  if (!selector) return tl::unexpected(selector.error());
-  for (Kind kind : selection.kinds) {
-    Found found{kind, {}};
-    if (selection.keys.empty()) {
-      auto objects = all_of(context, kind, arguments);
-      if (!objects) return tl::unexpected(objects.error());
-      found.objects = std::move(*objects);
-      std::erase_if(found.objects,
-                    [&](const Object& object) { return !selector->matches(object); });
+  // Objects that are there at the beginning, or after a gap in the watch.
+  Outcome<void> meet_all(const Found& found, bool quietly) {
+    std::map<ObjectKey, Object> vanished;
+    std::swap(vanished, shown_);
+    for (const Object& object : found.objects()) {
+      const auto before = vanished.find(object.key());
+      const bool is_new = before == vanished.end();
+      const bool is_same =
+          !is_new && before->second.resource_version() == object.resource_version();
+      if (!is_new) vanished.erase(before);
+      shown_.insert_or_assign(object.key(), object);
+      if (quietly || is_same) continue;
+      if (const auto printed = listing_.print_change(is_new ? "ADDED" : "MODIFIED", object);
+          !printed)
+        return printed;
     }
-    for (const auto& key : selection.keys) {
-      if (key.kind != kind) continue;
-      auto object = context.store->get(key);
-      if (object) {
-        found.objects.push_back(std::move(*object));
-      } else if (object.error().code == ENOENT) {
-        const auto& names = volumes::names_of(kind);
-        collected.missing.push_back(
-            "Error from server (NotFound): " + names.qualified(names.plural) + " \"" + key.name +
-            "\" not found");
-      } else {
-        return tl::unexpected(failure_of(object.error()));
-      }
+    for (const auto& [key, object] : vanished) {
+      if (const auto printed = listing_.print_change("DELETED", object); !printed) return printed;
     }
-    if (kind == Kind::Event && arguments.sort_by.empty()) {
-      std::ranges::stable_sort(found.objects, {},
-                               [](const Object& event) { return last_seen(event.document); });
-    }
-    if (!arguments.sort_by.empty()) {
-      if (const auto sorted = sort_by(found.objects, arguments.sort_by); !sorted)
-        return tl::unexpected(sorted.error());
-    }
-    collected.found.push_back(std::move(found));
-  }
-  return collected;
-}
-
-void print_tables(const std::vector<Found>& found, const GetArguments& arguments, bool is_wide) {
-  bool is_first = true;
-  for (const Found& each : found) {
-    if (each.objects.empty()) continue;
-    if (!is_first) std::printf("\n");
-    is_first = false;
-    const TableOptions options{.wide = is_wide,
-                               .with_namespace = arguments.all_namespaces,
-                               .with_kind_in_name = found.size() > 1,
-                               .with_titles = !arguments.no_headers};
-    std::cout << table_text(table_of(each.kind, each.objects, options, control::system_clock()()));
-  }
-}
-
-void say_nothing_found(const Selection& selection, const GetArguments& arguments) {
-  const bool is_namespaced = std::ranges::any_of(
-      selection.kinds, [](Kind kind) { return volumes::names_of(kind).namespaced; });
-  std::cerr << "No resources found"
-            << (is_namespaced && !arguments.all_namespaces
-                    ? " in " + arguments.name_space + " namespace."
-                    : "")
-            << "\n";
-}
-
-Outcome<void> print(const Collected& collected, const Selection& selection,
-                    const GetArguments& arguments, const OutputFormat& format) {
-  if (format.is_table()) {
-    print_tables(collected.found, arguments, format.is_wide());
     return {};
   }
-  std::vector<Object> objects;
-  for (const Found& each : collected.found)
-    objects.insert(objects.end(), each.objects.begin(), each.objects.end());
-  // Nothing at all is printed when no name that was asked for is there.
-  if (objects.empty() && !selection.keys.empty()) return {};
-  const auto text = format.text(objects, selection.keys.size() != 1);
-  if (!text) return tl::unexpected(text.error());
-  std::cout << *text;
-  return {};
-}
 
-// Prints what changes from now on, a line an object, until the reader goes away or interrupts.
-Outcome<ExitStatus> follow(Context& context, const Selection& selection, GetArguments arguments,
-                           const OutputFormat& format, store::Version from) {
-  auto watch = context.store->watch(from);
+  Outcome<void> meet(const store::Change& change) {
+    const Object& object = change.object;
+    const auto shown = shown_.find(object.key());
+    const bool was_shown = shown != shown_.end();
+    const bool is_gone = change.type == store::Change::Type::Removed || !selection_.matches(object);
+    // An object that no longer matches is gone, to a watch of what matches.
+    if (is_gone && !was_shown) return {};
+    // It may have been looked up after the version that the watch began at.
+    if (!is_gone && was_shown && shown->second.resource_version() == object.resource_version())
+      return {};
+    if (is_gone) {
+      shown_.erase(shown);
+    } else {
+      shown_.insert_or_assign(object.key(), object);
+    }
+    return listing_.print_change(is_gone ? "DELETED" : was_shown ? "MODIFIED" : "ADDED", object);
+  }
+
+ private:
+  Listing& listing_;
+  const Selection& selection_;
+  std::map<ObjectKey, Object> shown_;
+};
+
+// Prints what there is and then what changes, until the reader goes away or interrupts.
+Outcome<ExitStatus> follow(Context& context, const Selection& selection, const Found& found,
+                           const GetArguments& arguments, Listing& listing) {
+  Watched watched(listing, selection);
+  if (const auto met = watched.meet_all(found, /*quietly=*/arguments.watch_only); !met)
+    return tl::unexpected(met.error());
+  auto watch = context.store->watch(found.version);
   if (!watch) return tl::unexpected(failure_of(watch.error()));
-  arguments.no_headers = true;
-  const auto selector = Selector::parse(arguments.selector);
   while (std::cout.flush()) {
-    const auto changes = (*watch)->next(std::chrono::seconds(3600));
+    const auto changes = (*watch)->next(std::chrono::hours(1));
     if (!changes) return tl::unexpected(failure_of(changes.error()));
     for (const store::Change& change : *changes) {
-      const auto& object = change.object;
-      if (change.type == store::Change::Type::Relist)
-        return fail(ExitStatus::Failed, "too much changed at once: start again");
-      const bool is_wanted =
-          std::ranges::find(selection.kinds, object.kind) != selection.kinds.end() &&
-          (selection.keys.empty()
-               ? (arguments.all_namespaces || object.name_space().empty() ||
-                  object.name_space() == arguments.name_space) &&
-                     selector->matches(object)
-               : std::ranges::find(selection.keys, object.key()) != selection.keys.end());
-      if (!is_wanted) continue;
-      const Collected one{{{object.kind, {object}}}, {}};
-      Selection single{{object.kind}, {object.key()}};
-      if (const auto printed = print(one, single, arguments, format); !printed)
-        return tl::unexpected(printed.error());
+      Outcome<void> met;
+      if (change.type == store::Change::Type::Relist) {
+        const auto now = find(*context.store, selection);
+        if (!now) return tl::unexpected(now.error());
+        met = watched.meet_all(*now, /*quietly=*/false);
+      } else {
+        met = watched.meet(change);
+      }
+      if (!met) return tl::unexpected(met.error());
     }
   }
   return ExitStatus::Done;
 }
 
+Outcome<void> check_watch(const Selection& selection) {
+  if (selection.kinds.size() > 1)
+    return fail(ExitStatus::Usage, "error: you may only specify a single resource type");
+  if (selection.keys.size() > 1) {
+    return fail(ExitStatus::Usage,
+                "error: watch is only supported on individual resources and resource collections "
+                "- more than 1 resource was found");
+  }
+  return {};
+}
+
+ExitStatus say_missing(const Found& found) {
+  for (const ObjectKey& key : found.missing) std::cerr << not_found_text(key) << "\n";
+  return found.missing.empty() ? ExitStatus::Done : ExitStatus::Failed;
+}
+
+// As kubectl does with a name that is not there: it may be the beginning of some.
+Outcome<void> find_by_prefix(Context& context, Found& found) {
+  const ObjectKey prefix = found.missing.front();
+  auto listing = context.store->list(prefix.kind);
+  if (!listing) return tl::unexpected(failure_of(listing.error()));
+  Group group{prefix.kind, {}};
+  for (Object& object : listing->objects) {
+    if (object.name_space() == prefix.name_space && object.name().starts_with(prefix.name))
+      group.objects.push_back(std::move(object));
+  }
+  if (group.objects.empty()) return {};
+  found.missing.clear();
+  found.groups.push_back(std::move(group));
+  return {};
+}
+
 }  // namespace
 
 Outcome<ExitStatus> get(Context& context, const GetArguments& arguments) {
-  const auto selection = parse_selection(arguments.words, arguments.name_space);
+  const bool watches = arguments.watch || arguments.watch_only;
+  const auto selection = parse_selection(arguments.resources, KindAlone::MeansAll);
   if (!selection) return tl::unexpected(selection.error());
-  const auto format = OutputFormat::parse(arguments.output);
-  if (!format) return tl::unexpected(format.error());
-  store::Version from = 0;
-  if (arguments.watch) {
-    const auto listing = context.store->list(selection->kinds.front());
-    if (!listing) return tl::unexpected(failure_of(listing.error()));
-    from = listing->version;
+  auto listing = Listing::of(arguments);
+  if (!listing) return tl::unexpected(listing.error());
+  if (arguments.output_watch_events && !watches) {
+    return fail(ExitStatus::Usage,
+                "error: --output-watch-events option can only be used with --watch or "
+                "--watch-only");
   }
-  const auto collected = collect(context, *selection, arguments);
-  if (!collected) return tl::unexpected(collected.error());
-  if (const auto printed = print(*collected, *selection, arguments, *format); !printed)
-    return tl::unexpected(printed.error());
+  if (watches) {
+    if (const auto allowed = check_watch(*selection); !allowed)
+      return tl::unexpected(allowed.error());
+    if (!arguments.sort_by.empty())
+      std::cerr << "warning: --watch or --watch-only requested, --sort-by will be ignored\n";
+  }
+  auto found = find(*context.store, *selection);
+  if (!found) return tl::unexpected(found.error());
+  if (arguments.ignore_not_found) found->missing.clear();
+  if (watches && found->missing.empty())
+    return follow(context, *selection, *found, arguments, *listing);
 
-  const bool nothing =
-      std::ranges::all_of(collected->found, [](const Found& each) { return each.objects.empty(); });
-  if (nothing && collected->missing.empty() && format->is_table())
-    say_nothing_found(*selection, arguments);
-  for (const std::string& missing : collected->missing) std::cerr << missing << "\n";
-  if (!collected->missing.empty()) return ExitStatus::Failed;
-  return arguments.watch ? follow(context, *selection, arguments, *format, from) : ExitStatus::Done;
+  if (const auto printed = listing->print(*found, *selection); !printed)
+    return tl::unexpected(printed.error());
+  const bool says_nothing = found->is_empty() && found->missing.empty() && listing->is_table();
+  if (says_nothing && !arguments.ignore_not_found)
+    std::cerr << nothing_found_text(*selection) << "\n";
+  return say_missing(*found);
 }
 
 Outcome<ExitStatus> describe(Context& context, const GetArguments& arguments) {
-  const auto selection = parse_selection(arguments.words, arguments.name_space);
+  const auto selection = parse_selection(arguments.resources, KindAlone::MeansAll);
   if (!selection) return tl::unexpected(selection.error());
-  const auto collected = collect(context, *selection, arguments);
-  if (!collected) return tl::unexpected(collected.error());
+  auto found = find(*context.store, *selection);
+  if (!found) return tl::unexpected(found.error());
+  if (selection->is_single() && !found->missing.empty()) {
+    if (const auto looked = find_by_prefix(context, *found); !looked)
+      return tl::unexpected(looked.error());
+  }
   const auto surroundings = surroundings_of(*context.store, control::system_clock()());
   if (!surroundings) return tl::unexpected(failure_of(surroundings.error()));
   bool is_first = true;
-  for (const Found& each : collected->found) {
-    for (const Object& object : each.objects) {
-      std::cout << (is_first ? "" : "\n\n") << describe(object, *surroundings);
-      is_first = false;
-    }
+  for (const Object& object : found->objects()) {
+    std::cout << (is_first ? "" : "\n\n") << describe(object, *surroundings);
+    is_first = false;
   }
-  if (is_first && collected->missing.empty()) say_nothing_found(*selection, arguments);
-  for (const std::string& missing : collected->missing) std::cerr << missing << "\n";
-  return collected->missing.empty() ? ExitStatus::Done : ExitStatus::Failed;
+  if (is_first && found->missing.empty()) std::cerr << nothing_found_text(*selection) << "\n";
+  return say_missing(*found);
 }
 
 }  // namespace claimfs::cli

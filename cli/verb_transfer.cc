@@ -13,7 +13,7 @@ namespace claimfs::cli {
 using volumes::Kind;
 
 Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::string>& files) {
-  auto written = read_files(files, "default");
+  auto written = read_files(files, "default", config::kBackupLimits);
   if (!written) return tl::unexpected(written.error());
   for (const std::string& complaint : written->complaints)
     std::fprintf(stderr, "%s\n", complaint.c_str());

@@ -7,6 +7,8 @@
 
 #include "cli/context.h"
 #include "cli/failure.h"
+#include "cli/key_changes.h"
+#include "cli/selection.h"
 
 namespace claimfs::cli {
 
@@ -17,44 +19,69 @@ struct ApplyArguments {
   std::vector<std::string> files;
   std::optional<std::string> name_space;
   bool dry_run = false;
+  bool save_config = false;  // create: remember what apply would
+  std::string output;
 };
 Outcome<ExitStatus> apply(Context& context, const ApplyArguments& arguments);
 Outcome<ExitStatus> create(Context& context, const ApplyArguments& arguments);
 
 struct GetArguments {
-  std::vector<std::string> words;  // kinds, or `kind/name`, then names
-  std::string name_space = "default";
-  bool all_namespaces = false;
+  ResourceArguments resources;
   std::string output;
-  std::string selector;
   std::string sort_by;
+  std::vector<std::string> label_columns;  // -L
   bool watch = false;
+  bool watch_only = false;
+  bool output_watch_events = false;
   bool no_headers = false;
+  bool show_labels = false;
+  bool show_kind = false;
+  bool show_managed_fields = false;
+  bool ignore_not_found = false;
 };
 Outcome<ExitStatus> get(Context& context, const GetArguments& arguments);
 Outcome<ExitStatus> describe(Context& context, const GetArguments& arguments);
 
 struct DeleteArguments {
-  std::vector<std::string> words;
-  std::vector<std::string> files;
-  std::string name_space = "default";
+  ResourceArguments resources;
+  std::string output;
+  bool ignore_not_found = false;
+  bool dry_run = false;
   bool wait = true;
   std::chrono::milliseconds timeout{0};  // 0: for ever
 };
 Outcome<ExitStatus> remove(Context& context, const DeleteArguments& arguments);
 
 struct PatchArguments {
-  std::vector<std::string> words;
-  std::string name_space = "default";
+  ResourceArguments resources;
+  std::string output;
+  std::string type;  // merge, or json: RFC 7386 or RFC 6902
   std::string patch;
+  std::string patch_file;
 };
 Outcome<ExitStatus> patch(Context& context, const PatchArguments& arguments);
 
+// The verbs `label` and `annotate`.
+struct LabelArguments {
+  KeyMap map = KeyMap::Labels;
+  ResourceArguments resources;  // behind the words that name objects the changes, KEY=VALUE, KEY-
+  std::string output;
+  std::string resource_version;  // empty: any
+  bool overwrite = false;
+  bool dry_run = false;
+};
+Outcome<ExitStatus> label(Context& context, const LabelArguments& arguments);
+
+struct EditArguments {
+  ResourceArguments resources;
+  std::string output;  // what is edited: yaml, or json
+};
+Outcome<ExitStatus> edit(Context& context, const EditArguments& arguments);
+
 struct WaitArguments {
-  std::vector<std::string> words;
-  std::string name_space = "default";
-  std::string condition;  // delete, phase=…, jsonpath=…
-  std::chrono::milliseconds timeout{30'000};
+  ResourceArguments resources;
+  std::string condition;                      // wait_condition.h
+  std::chrono::milliseconds timeout{30'000};  // 0: ask once; negative: for ever
 };
 Outcome<ExitStatus> wait(Context& context, const WaitArguments& arguments);
 

@@ -26,8 +26,12 @@ std::string in_quotes(std::string_view text) {
   return cut ? shown.substr(0, shown.size() - 1) + "...\"" : shown;
 }
 
-DocumentBuilder::DocumentBuilder(std::string file, std::vector<Complaint>& complaints)
-    : file_(std::move(file)), complaints_(complaints), complaints_before_(complaints.size()) {}
+DocumentBuilder::DocumentBuilder(std::string file, std::vector<Complaint>& complaints,
+                                 const Limits& limits)
+    : file_(std::move(file)),
+      limits_(limits),
+      complaints_(complaints),
+      complaints_before_(complaints.size()) {}
 
 void DocumentBuilder::complain(int line, std::string what) {
   complaints_.push_back({file_, line, std::move(what)});
@@ -72,8 +76,8 @@ std::string DocumentBuilder::next_path() const {
 }
 
 Json& DocumentBuilder::place(Json value, int line) {
-  if (++nodes_ > kMostNodes) {
-    refuse(line, "more than " + std::to_string(kMostNodes) +
+  if (++nodes_ > limits_.nodes) {
+    refuse(line, "more than " + std::to_string(limits_.nodes) +
                      " values in one document; split it at a line of ---");
   }
   if (open_.empty()) {

@@ -16,6 +16,13 @@ inline constexpr size_t kMostBytes = 1 << 20;
 inline constexpr int kMostNodes = 10'000;  // maps, lists and values; keys are not counted
 inline constexpr int kMostLevels = 64;     // maps and lists inside each other
 
+struct Limits {
+  size_t bytes = kMostBytes;
+  int nodes = kMostNodes;
+};
+// Of a backup: all objects of a cluster are one List.
+inline constexpr Limits kBackupLimits{.bytes = size_t{1} << 30, .nodes = 100'000'000};
+
 // One document of a file, and where its fields stand.
 struct Document {
   volumes::Json value;
@@ -35,7 +42,7 @@ struct DocumentRefused {};
 class DocumentBuilder {
  public:
   // Appends to `complaints`, which must outlive the builder.
-  DocumentBuilder(std::string file, std::vector<Complaint>& complaints);
+  DocumentBuilder(std::string file, std::vector<Complaint>& complaints, const Limits& limits);
 
   void open_map(int line);
   void open_list(int line);
@@ -72,6 +79,7 @@ class DocumentBuilder {
   bool next_has_path() const;
 
   const std::string file_;
+  const Limits limits_;
   std::vector<Complaint>& complaints_;
   const size_t complaints_before_;
   Document document_;

@@ -115,7 +115,7 @@ class Handler : public nlohmann::json_sax<Json> {
 }  // namespace
 
 bool read_json(std::string_view text, int first_line, const std::string& file_name,
-               Documents& into) {
+               const Limits& limits, Documents& into) {
   Position position{text.data(), first_line, first_line};
   const char* const end = text.data() + text.size();
   while (true) {
@@ -125,7 +125,7 @@ bool read_json(std::string_view text, int first_line, const std::string& file_na
     }
     if (position.next == end) return true;
     const size_t complaints_before = into.complaints.size();
-    DocumentBuilder builder(file_name, into.complaints);
+    DocumentBuilder builder(file_name, into.complaints, limits);
     try {
       Handler handler(builder, position);
       const bool done =

@@ -89,8 +89,9 @@ std::string normal_path(std::string_view path) {
 
 }  // namespace
 
-Manifests read_manifests(std::string_view text, const std::string& file_name) {
-  Documents read = read_documents(text, file_name);
+Manifests read_manifests(std::string_view text, const std::string& file_name,
+                         const Limits& limits) {
+  Documents read = read_documents(text, file_name, limits);
   Manifests result;
   result.complaints = std::move(read.complaints);
   for (Document& document : read.documents) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/complaint.h"
+#include "config/document_builder.h"
 #include "volumes/object.h"
 
 namespace claimfs::config {
@@ -30,7 +31,8 @@ struct Manifests {
 // are unfolded. Never throws, whatever the text is. Limits: document_builder.h; what is refused:
 // yaml_reader.h. Numbers below `capacity`, `requests` and `limits` come as the text they were
 // written as: `storage: 1.5` is "1.5".
-Manifests read_manifests(std::string_view text, const std::string& file_name);
+Manifests read_manifests(std::string_view text, const std::string& file_name,
+                         const Limits& limits = {});
 
 // The line of a field, or else of the nearest ancestor that is there. Paths as Kubernetes writes
 // them in its errors: `spec.capacity[storage]`, `spec.volumes[0].name`,

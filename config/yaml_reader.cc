@@ -132,9 +132,9 @@ class Handler : public YAML::EventHandler {
 };
 
 void read_yaml(std::string_view text, int first_line, const std::string& file_name,
-               Documents& into) {
+               const Limits& limits, Documents& into) {
   const size_t complaints_before = into.complaints.size();
-  DocumentBuilder builder(file_name, into.complaints);
+  DocumentBuilder builder(file_name, into.complaints, limits);
   Handler handler(builder, first_line);
   try {
     // The marker behind it makes yaml-cpp notice a quoted scalar that the text does not end.
@@ -220,9 +220,9 @@ std::optional<Piece> content_of(const Piece& piece) {
 // Braces may be JSON, which allows tabs between its words, or YAML's flow style, which JSON does
 // not know.
 void read_json_or_yaml(const Piece& piece, const Piece& content, const std::string& file_name,
-                       Documents& into) {
+                       const Limits& limits, Documents& into) {
   Documents as_json;
-  if (read_json(content.text, content.first_line, file_name, as_json)) {
+  if (read_json(content.text, content.first_line, file_name, limits, as_json)) {
     std::move(as_json.documents.begin(), as_json.documents.end(),
               std::back_inserter(into.documents));
     std::move(as_json.complaints.begin(), as_json.complaints.end(),
@@ -230,7 +230,7 @@ void read_json_or_yaml(const Piece& piece, const Piece& content, const std::stri
     return;
   }
   Documents as_yaml;
-  read_yaml(piece.text, piece.first_line, file_name, as_yaml);
+  read_yaml(piece.text, piece.first_line, file_name, limits, as_yaml);
   const size_t second = content.text.find_first_not_of(" \t\r\n", 1);
   const bool looks_like_json = second != std::string_view::npos && content.text[second] == '"';
   const Documents& chosen = as_yaml.complaints.empty() || !looks_like_json ? as_yaml : as_json;
@@ -279,7 +279,8 @@ std::optional<Complaint> find_bad_character(std::string_view text, const std::st
 
 }  // namespace
 
-Documents read_documents(std::string_view text, const std::string& file_name) {
+Documents read_documents(std::string_view text, const std::string& file_name,
+                         const Limits& limits) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   Documents result;
@@ -290,16 +291,17 @@ Documents read_documents(std::string_view text, const std::string& file_name) {
   for (const Piece& piece : split(text)) {
     const std::optional<Piece> content = content_of(piece);
     if (!content) continue;
-    if (piece.text.size() > kMostBytes) {
+    if (piece.text.size() > limits.bytes) {
       result.complaints.push_back({file_name, content->first_line,
-                                   "a document of more than 1 MiB; split it at a line of ---"});
+                                   "a document of more than " + std::to_string(limits.bytes >> 20) +
+                                       " MiB; split it at a line of ---"});
     } else if (content->text.starts_with('%')) {
       result.complaints.push_back(
           {file_name, content->first_line, "directives (%) are refused; leave it out"});
     } else if (content->text.starts_with('{') || content->text.starts_with('[')) {
-      read_json_or_yaml(piece, *content, file_name, result);
+      read_json_or_yaml(piece, *content, file_name, limits, result);
     } else {
-      read_yaml(piece.text, piece.first_line, file_name, result);
+      read_yaml(piece.text, piece.first_line, file_name, limits, result);
     }
   }
   return result;

@@ -22,6 +22,7 @@ struct Documents {
 // keys, tags of one's own, duplicate keys, NUL and control characters, invalid UTF-8 and documents
 // beyond the limits of document_builder.h are refused. After an error reading goes on with the next
 // document. Documents of comments only are skipped.
-Documents read_documents(std::string_view text, const std::string& file_name);
+Documents read_documents(std::string_view text, const std::string& file_name,
+                         const Limits& limits = {});
 
 }  // namespace claimfs::config

@@ -1,5 +1,6 @@
 #include "control/api.h"
 
+#include "control/generated_name.h"
 #include "control/merge.h"
 #include "control/uid.h"
 #include "volumes/admission.h"
@@ -55,17 +56,6 @@ tl::unexpected<Refusal> invalid(const Object& object, std::vector<volumes::Field
   return tl::unexpected(Refusal{Refusal::Reason::Invalid, std::move(message), std::move(causes)});
 }
 
-// What apply remembers: the desired document, as kubectl writes it.
-std::string last_applied_text(Json desired) {
-  Json& metadata = desired["metadata"];
-  if (metadata.contains("annotations") && metadata["annotations"].is_object()) {
-    metadata["annotations"].erase(volumes::kLastApplied);
-  } else {
-    metadata["annotations"] = Json::object();
-  }
-  return desired.dump() + "\n";
-}
-
 Json last_applied_of(const Object& object) {
   const std::string text =
       volumes::text_at(object.document, {"metadata", "annotations", volumes::kLastApplied});
@@ -90,6 +80,27 @@ void keep_server_fields(const Object& before, Object& after) {
     after.document.erase("status");
   } else {
     after.document["status"] = status;
+  }
+}
+
+// What kubectl warns of when it applies to an object that is there.
+void add_apply_warnings(const Object& before, bool dry_run, std::vector<std::string>& warnings) {
+  const bool was_applied =
+      volumes::value_at(before.document, {"metadata", "annotations", volumes::kLastApplied})
+          .is_string();
+  if (!was_applied && !dry_run) {
+    const std::string name =
+        std::string(volumes::names_of(before.kind).plural) + "/" + before.name();
+    warnings.insert(
+        warnings.begin(),
+        "resource " + name + " is missing the " + std::string(volumes::kLastApplied) +
+            " annotation which is required by kubectl apply. kubectl apply should only be used on "
+            "resources created declaratively by either kubectl create --save-config or kubectl "
+            "apply. The missing annotation will be patched automatically.");
+  }
+  if (before.is_deleting()) {
+    warnings.push_back("Detected changes to resource " + before.name() +
+                       " which is currently being deleted.");
   }
 }
 
@@ -139,6 +150,9 @@ Answered<Api::Applied> Api::store_new(const Object& desired, bool dry_run) {
 }
 
 Answered<Api::Applied> Api::create(const Object& desired, bool dry_run) {
+  const std::string prefix = volumes::text_at(desired.document, {"metadata", "generateName"});
+  if (desired.name().empty() && !prefix.empty())
+    return create_named_by_us(desired, prefix, dry_run);
   const auto existing = find(desired.key());
   if (!existing) return tl::unexpected(existing.error());
   if (*existing)
@@ -146,10 +160,28 @@ Answered<Api::Applied> Api::create(const Object& desired, bool dry_run) {
   return store_new(desired, dry_run);
 }
 
+Answered<Api::Applied> Api::create_named_by_us(Object desired, const std::string& prefix,
+                                               bool dry_run) {
+  for (int attempt = 1;; ++attempt) {
+    desired.document["metadata"]["name"] = generated_name(prefix);
+    auto created = create(desired, dry_run);
+    const bool is_taken = !created && created.error().reason == Refusal::Reason::AlreadyExists;
+    if (!is_taken || attempt == kAttempts) return created;
+  }
+}
+
 Answered<Api::Applied> Api::replace(const Object& before, Object after, bool dry_run) {
   // Types first: normalizing relies on them.
   if (auto errors = volumes::validate_new(after); !errors.empty())
     return invalid(after, std::move(errors));
+  const std::string wanted_version = after.resource_version();
+  if (!wanted_version.empty() && wanted_version != before.resource_version())
+    return refuse(Error(EAGAIN), after.key());
+  if (const std::string uid = after.uid(); !uid.empty() && uid != before.uid()) {
+    volumes::FieldErrors errors;
+    errors.invalid("metadata.uid", uid, "field is immutable");
+    return invalid(after, errors.take());
+  }
   after.document = volumes::normalized(after);
   volumes::apply_defaults(after);
   keep_server_fields(before, after);
@@ -183,11 +215,7 @@ Answered<Api::Applied> Api::apply(const Object& desired, bool dry_run) {
   for (int attempt = 1;; ++attempt) {
     auto existing = find(desired.key());
     if (!existing) return tl::unexpected(existing.error());
-
-    Object remembered = desired;
-    Json& annotations = remembered.document["metadata"]["annotations"];
-    if (!annotations.is_object()) annotations = Json::object();
-    annotations[std::string(volumes::kLastApplied)] = last_applied_text(desired.document);
+    const Object remembered = with_last_applied(desired);
     Answered<Applied> applied = tl::unexpected(Refusal{});
     if (!*existing) {
       applied = store_new(remembered, dry_run);
@@ -195,11 +223,14 @@ Answered<Api::Applied> Api::apply(const Object& desired, bool dry_run) {
       const Object& before = **existing;
       Json merged = three_way_merge(last_applied_of(before), remembered.document, before.document);
       applied = replace(before, {desired.kind, std::move(merged)}, dry_run);
+      if (applied) add_apply_warnings(before, dry_run, applied->warnings);
     }
     if (applied) return applied;
     const bool lost_race = applied.error().reason == Refusal::Reason::Conflict ||
                            applied.error().reason == Refusal::Reason::AlreadyExists;
-    if (!lost_race || attempt == kAttempts) return applied;
+    // Who asks for one version gets no other.
+    const bool is_final = !desired.resource_version().empty();
+    if (!lost_race || is_final || attempt == kAttempts) return applied;
   }
 }
 
@@ -216,12 +247,11 @@ Answered<Api::Applied> Api::patch(const ObjectKey& key, const Json& merge_patch)
       return refuse(Refusal::Reason::Invalid,
                     "a patch cannot change an object's kind, namespace or name");
     }
-    const std::string wanted_version =
-        volumes::text_at(merge_patch, {"metadata", "resourceVersion"});
-    if (!wanted_version.empty() && wanted_version != (**existing).resource_version())
-      return refuse(Error(EAGAIN), key);
+    // Who asks for one version gets no other.
+    const bool is_final = !volumes::text_at(merge_patch, {"metadata", "resourceVersion"}).empty();
     auto applied = replace(**existing, std::move(after), /*dry_run=*/false);
-    if (applied || applied.error().reason != Refusal::Reason::Conflict || attempt == kAttempts)
+    if (applied || applied.error().reason != Refusal::Reason::Conflict || is_final ||
+        attempt == kAttempts)
       return applied;
   }
 }

@@ -42,8 +42,10 @@ class Api {
     bool is_gone = false;  // false: it is Terminating, finalizers hold it
   };
 
+  // An object with metadata.generateName and no name gets one.
   Answered<Applied> create(const volumes::Object& desired, bool dry_run = false);
-  // kubectl's client-side three-way merge with its last-applied annotation.
+  // kubectl's client-side three-way merge with its last-applied annotation. A resourceVersion in
+  // the manifest must be the object's; its status and timestamps are passed over.
   Answered<Applied> apply(const volumes::Object& desired, bool dry_run = false);
   // A JSON merge patch (RFC 7386), validated as an update.
   Answered<Applied> patch(const volumes::ObjectKey& key, const volumes::Json& merge_patch);
@@ -53,6 +55,8 @@ class Api {
 
  private:
   Answered<Applied> store_new(const volumes::Object& desired, bool dry_run);
+  Answered<Applied> create_named_by_us(volumes::Object desired, const std::string& prefix,
+                                       bool dry_run);
   Answered<Applied> replace(const volumes::Object& before, volumes::Object after, bool dry_run);
   Answered<std::optional<volumes::Object>> find(const volumes::ObjectKey& key);
   Answered<std::vector<volumes::StorageClass>> classes();

@@ -1,5 +1,7 @@
 #include "control/merge.h"
 
+#include "volumes/metadata.h"
+
 namespace claimfs::control {
 
 using volumes::Json;
@@ -21,6 +23,16 @@ Json three_way_merge(const Json& last_applied, const Json& desired, const Json& 
     }
   }
   return merged;
+}
+
+volumes::Object with_last_applied(volumes::Object desired) {
+  Json& annotations = desired.document["metadata"]["annotations"];
+  if (!annotations.is_object()) annotations = Json::object();
+  annotations.erase(volumes::kLastApplied);
+  // As kubectl writes it: the document, and a newline.
+  const std::string text = desired.document.dump() + "\n";
+  annotations[std::string(volumes::kLastApplied)] = text;
+  return desired;
 }
 
 }  // namespace claimfs::control

@@ -10,4 +10,7 @@ namespace claimfs::control {
 volumes::Json three_way_merge(const volumes::Json& last_applied, const volumes::Json& desired,
                               const volumes::Json& current);
 
+// The object with the annotation by which a later apply knows what this one said.
+volumes::Object with_last_applied(volumes::Object desired);
+
 }  // namespace claimfs::control

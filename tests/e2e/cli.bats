@@ -267,7 +267,7 @@ YAML
 @test "help and version need neither state nor root" {
   run setpriv --reuid 65534 --regid 65534 --clear-groups "$CLAIMFS_BIN" --help
   [ "$status" = 0 ]
-  for verb in mount unmount controller apply create get patch wait describe delete export import status version; do
+  for verb in mount unmount controller apply create get label annotate edit patch wait describe delete completion export import status version; do
     expect_text "$verb" "$output"
     setpriv --reuid 65534 --regid 65534 --clear-groups "$CLAIMFS_BIN" "$verb" --help >/dev/null
   done

@@ -192,4 +192,79 @@ TEST_CASE("import puts objects back as they were", "[api]") {
   CHECK(document == broken.document);
 }
 
+TEST_CASE("apply compares a version that the manifest says", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.apply(volume()));
+  Json got = cluster.stored(kVolume);
+  got["metadata"]["labels"] = {{"a", "b"}};
+  got["status"] = {{"phase", "Failed"}};
+  got["metadata"]["creationTimestamp"] = "2000-01-01T00:00:00Z";
+  const auto applied = cluster.api.apply({Kind::PersistentVolume, got});
+  REQUIRE(applied);
+  CHECK(applied->outcome == Api::Outcome::Configured);
+  CHECK(applied->warnings.empty());
+  const Json now = cluster.stored(kVolume);
+  CHECK(now["metadata"]["labels"] == Json{{"a", "b"}});
+  CHECK(now["status"]["phase"] == "Pending");
+  CHECK(now["metadata"]["creationTimestamp"] != "2000-01-01T00:00:00Z");
+
+  got["metadata"]["labels"] = {{"a", "c"}};
+  const auto stale = cluster.api.apply({Kind::PersistentVolume, got});
+  REQUIRE_FALSE(stale);
+  CHECK(stale.error().reason == Refusal::Reason::Conflict);
+  CHECK(stale.error().message ==
+        "Operation cannot be fulfilled on persistentvolumes \"pv\": the object has been modified; "
+        "please apply your changes to the latest version and try again");
+  CHECK(cluster.stored(kVolume) == now);
+
+  // A manifest that says no version any more takes the old one out of nobody's way.
+  got["metadata"].erase("resourceVersion");
+  CHECK(cluster.api.apply({Kind::PersistentVolume, got}));
+  got["metadata"]["uid"] = "somebody-else";
+  const auto foreign = cluster.api.apply({Kind::PersistentVolume, got});
+  REQUIRE_FALSE(foreign);
+  CHECK(foreign.error().message ==
+        "The PersistentVolume \"pv\" is invalid: metadata.uid: Invalid value: "
+        "\"somebody-else\": field is immutable");
+}
+
+TEST_CASE("apply warns of what others have created, once", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.create(volume()));
+  const auto dry = cluster.api.apply(volume(), /*dry_run=*/true);
+  REQUIRE(dry);
+  CHECK(dry->warnings.empty());
+  const auto first = cluster.api.apply(volume());
+  REQUIRE(first);
+  CHECK(first->warnings ==
+        std::vector<std::string>{
+            "resource persistentvolumes/pv is missing the "
+            "kubectl.kubernetes.io/last-applied-configuration annotation which is required by "
+            "kubectl apply. kubectl apply should only be used on resources created declaratively "
+            "by either kubectl create --save-config or kubectl apply. The missing annotation will "
+            "be patched automatically."});
+  CHECK(cluster.api.apply(volume())->warnings.empty());
+  REQUIRE(cluster.api.remove(kVolume));
+  CHECK(cluster.api.apply(volume({{"metadata", {{"labels", {{"a", "b"}}}}}}))->warnings ==
+        std::vector<std::string>{
+            "Detected changes to resource pv which is currently being deleted."});
+}
+
+TEST_CASE("create makes up the end of a name", "[api]") {
+  Cluster cluster;
+  const std::string longest(80, 'a');
+  for (const std::string& prefix : {std::string("data-"), longest}) {
+    Object nameless = claim({{"metadata", {{"name", nullptr}, {"generateName", prefix}}}});
+    const auto first = cluster.api.create(nameless), second = cluster.api.create(nameless);
+    REQUIRE(first);
+    REQUIRE(second);
+    const std::string name = first->object.name();
+    CHECK(name != second->object.name());
+    CHECK(name.starts_with(prefix.substr(0, 58)));
+    CHECK(name.size() == std::min<std::size_t>(prefix.size(), 58) + 5);
+    CHECK(name.substr(name.size() - 5).find_first_not_of("bcdfghjklmnpqrstvwxz2456789") ==
+          std::string::npos);
+  }
+}
+
 }  // namespace claimfs::control

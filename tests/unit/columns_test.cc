@@ -20,6 +20,12 @@ TEST_CASE("cells that end with a tab are aligned", "[columns]") {
   CHECK(align("Name:\tx\n", 0, 2) == "Name:  x\n");
   CHECK(align("ä\tb\naa\tc\n", 0, 1) == "ä  b\naa c\n");
   CHECK(align("", 0, 3).empty());
+  // A table that goes on keeps its widths, and widens with what comes.
+  ColumnWidths widths;
+  CHECK(align("long\tb\n", 0, 1, widths) == "long b\n");
+  CHECK(align("x\tb\n", 0, 1, widths) == "x    b\n");
+  CHECK(align("longer\tb\n", 0, 1, widths) == "longer b\n");
+  CHECK(align("x\tb\n", 0, 1, widths) == "x      b\n");
 }
 
 TEST_CASE("rows of each kind", "[columns]") {
@@ -74,6 +80,21 @@ TEST_CASE("rows of each kind", "[columns]") {
   CHECK(row(fast) ==
         Row{"fast (default)", "example.com/fast", "Delete", "Immediate", "false", "<unknown>"});
   CHECK(qualified_name(fast) == "storageclass.storage.k8s.io/fast");
+}
+
+TEST_CASE("labels as columns", "[columns]") {
+  const Object volume{
+      Kind::StorageClass,
+      {{"metadata", {{"name", "a"}, {"labels", {{"b", "2"}, {"example.com/tier", "gold"}}}}}}};
+  const Table table =
+      table_of(volume.kind, {volume, {Kind::StorageClass, {{"metadata", {{"name", "b"}}}}}},
+               {.label_columns = {"example.com/tier"}, .with_labels = true}, 0);
+  const auto end_of = [&](std::size_t row) {
+    return std::vector<std::string>(table[row].end() - 2, table[row].end());
+  };
+  CHECK(end_of(0) == std::vector<std::string>{"TIER", "LABELS"});
+  CHECK(end_of(1) == std::vector<std::string>{"gold", "b=2,example.com/tier=gold"});
+  CHECK(end_of(2) == std::vector<std::string>{"", "<none>"});
 }
 
 TEST_CASE("titles and the distance of columns", "[columns]") {

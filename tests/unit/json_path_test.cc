@@ -31,6 +31,18 @@ TEST_CASE("jsonpath templates expand as kubectl expands them", "[jsonpath]") {
       {R"({.items[?(@.metadata.name!="b")].spec.size})", "1"},
       {R"({range .items[*]}{.metadata.name}{"\t"}{.spec.size}{"\n"}{end})", "a\t1\nb\t2\n"},
       {"names: {.items[*].metadata.name}!", "names: a b!"},
+      {R"({.items[0].metadata.labels['app\.kubernetes\.io/name']})", "x"},
+      {"{.items[0].metadata.labels['app.kubernetes.io/name']}", "x"},
+      {"{.items[*]['metadata.name','spec.size']}", "a 1 b 2"},
+      {"{.items[0,1].metadata.name}", "a b"},
+      {"{.items[0].spec.modes[0:1]}", "RWO"},
+      {"{.items[0].spec.modes[1:]}", "ROX"},
+      {"{.items[0].spec.modes[::2]}", "RWO"},
+      {"{.items[0].spec.modes[-1:]}", "ROX"},
+      {"{.items[?(@.spec.size>1)].metadata.name}", "b"},
+      {"{.items[?(@.spec.size<=1)].metadata.name}", "a"},
+      {"{.items[?(@.metadata.name>=\"a\")].metadata.name}", "a b"},
+      {"{.items[?(@.spec.on)].metadata.name}", "a"},
       {"{.nothing.here}", ""},
       {"{.items[7]}", ""},
   };
@@ -40,8 +52,8 @@ TEST_CASE("jsonpath templates expand as kubectl expands them", "[jsonpath]") {
     REQUIRE(expanded);
     CHECK(*expanded == text);
   }
-  for (const char* wrong :
-       {"{.items[", "{.items[0}", "{range .items[*]}", "{.kind", "{.items[?(]}"}) {
+  for (const char* wrong : {"{.items[", "{.items[0}", "{range .items[*]}", "{.kind", "{.items[?(]}",
+                            "{.items[a:b]}", "{.items[0:1:0]}", "{.items[0,x]}"}) {
     INFO(wrong);
     CHECK_FALSE(expand_json_path(wrong, document));
   }

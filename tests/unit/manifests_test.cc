@@ -342,6 +342,15 @@ TEST_CASE("what is just within the limits is read", "[config]") {
   CHECK(is_read("a: '" + std::string(kMostBytes - 6, 'x') + "'\n"));
 }
 
+TEST_CASE("a backup may be larger", "[config]") {
+  const std::string many = "a: [" + repeated("1,", 20'000) + "]\n";
+  const std::string json = "{\"a\": \"" + std::string(2 * kMostBytes, 'x') + "\"}";
+  for (const std::string& text : {many, json}) {
+    CHECK_FALSE(read_manifests(text, "f").complaints.empty());
+    CHECK(read_manifests(text, "f", kBackupLimits).complaints.empty());
+  }
+}
+
 TEST_CASE("paths of a hostile document do not take more than it", "[config]") {
   std::string text = "k: {" + std::string(900, 'k') + ": [";
   for (int i = 0; i < 5'000; ++i) text += "1,";

@@ -1,4 +1,4 @@
-// -o, -l and --sort-by.
+// -o.
 
 #include "cli/output.h"
 
@@ -43,9 +43,14 @@ TEST_CASE("formats of -o", "[output]") {
   CHECK(text("yaml", {one}, false) ==
         "apiVersion: v1\nkind: PersistentVolume\nmetadata:\n  labels: {}\n  name: a\nspec:\n"
         "  capacity:\n    storage: 1Gi\n");
+  CHECK(text("custom-columns=N:{.metadata.name},M:metadata.name", {one}, true) ==
+        "N     M\na     a\n");
+  CHECK(text("jsonpath-as-json={.metadata.name}{.kind}", {one}, false) ==
+        "[\n    \"a\",\n    \"PersistentVolume\"\n]\n");
   CHECK(OutputFormat::parse("")->is_table());
   CHECK(OutputFormat::parse("wide")->is_wide());
-  for (const char* wrong : {"xml", "jsonpath", "custom-columns=", "jsonpath={.a["}) {
+  for (const char* wrong : {"xml", "jsonpath", "custom-columns=", "custom-columns=A",
+                            "jsonpath={.a[", "jsonpath-file=/nowhere/at/all"}) {
     INFO(wrong);
     const auto parsed = OutputFormat::parse(wrong);
     const bool is_refused = !parsed || !parsed->text({one}, false);
@@ -53,48 +58,15 @@ TEST_CASE("formats of -o", "[output]") {
   }
 }
 
-TEST_CASE("selectors of -l", "[output]") {
-  const Object gold = volume("a", "1Gi", {{"tier", "gold"}, {"zone", "a"}});
-  const std::pair<const char*, bool> rows[] = {{"tier=gold", true},
-                                               {"tier==gold", true},
-                                               {"tier=silver", false},
-                                               {"tier!=silver", true},
-                                               {"rack!=1", true},
-                                               {"tier!=gold", false},
-                                               {"tier", true},
-                                               {"rack", false},
-                                               {"!rack", true},
-                                               {"!tier", false},
-                                               {"zone in (a,b)", true},
-                                               {"zone in (b)", false},
-                                               {"zone notin (b)", true},
-                                               {"zone notin (a)", false},
-                                               {"tier=gold,zone=a", true},
-                                               {"tier=gold,zone=b", false},
-                                               {"zone in (a, b),!x", true}};
-  for (const auto& [words, matches] : rows) {
-    INFO(words);
-    const auto selector = Selector::parse(words);
-    REQUIRE(selector);
-    CHECK(selector->matches(gold) == matches);
-  }
-  for (const char* wrong : {"=gold", "zone in", "zone in (a", "a b", "a=b=c"}) {
-    INFO(wrong);
-    CHECK_FALSE(Selector::parse(wrong));
-  }
-}
-
-TEST_CASE("--sort-by sorts quantities by size and names as text", "[output]") {
-  const auto order = [](const std::string& path) {
-    std::vector<Object> objects = {volume("c", "10Gi", {}), volume("a", "9Gi", {}),
-                                   volume("b", "1Ti", {})};
-    REQUIRE(sort_by(objects, path));
-    std::string names;
-    for (const Object& object : objects) names += object.name();
-    return names;
-  };
-  CHECK(order("{.spec.capacity.storage}") == "acb");
-  CHECK(order(".metadata.name") == "abc");
+TEST_CASE("managedFields are shown when they are asked for", "[output]") {
+  Object one = volume("a", "1Gi", Json::object());
+  one.document["metadata"]["managedFields"] = Json::array({{{"manager", "kubectl"}}});
+  auto format = OutputFormat::parse("json");
+  CHECK(format->text({one}, false)->find("managedFields") == std::string::npos);
+  CHECK(format->text({one}, true)->find("managedFields") == std::string::npos);
+  CHECK(text("jsonpath={.metadata.managedFields[0].manager}", {one}, false) == "kubectl");
+  format->show_managed_fields();
+  CHECK(format->text({one}, false)->find("managedFields") != std::string::npos);
 }
 
 }  // namespace claimfs::cli
