@@ -198,6 +198,36 @@ TEST_CASE("an imported object of a newer cluster can be changed", "[api]") {
   CHECK(cluster.stored(kVolume)["spec"]["futureField"]["a"] == 1);
 }
 
+TEST_CASE("a bound claim grows where its class lets it", "[api]") {
+  Cluster cluster;
+  Object growing = storage_class("growing", false);
+  growing.document["allowVolumeExpansion"] = true;
+  REQUIRE(cluster.api.create(growing));
+  const auto bound = [](const char* name, const char* class_name) {
+    return claim({{"metadata", {{"name", name}}},
+                  {"spec", {{"volumeName", "pv"}, {"storageClassName", class_name}}},
+                  {"status", {{"phase", "Bound"}, {"capacity", {{"storage", "1Gi"}}}}}});
+  };
+  const Json more = {{"spec", {{"resources", {{"requests", {{"storage", "2Gi"}}}}}}}};
+  REQUIRE(cluster.api.import(bound("grows", "growing")));
+  REQUIRE(cluster.api.import(bound("stays", "")));
+  CHECK(cluster.api.patch({Kind::PersistentVolumeClaim, "default", "grows"}, more));
+  const auto refused = cluster.api.patch({Kind::PersistentVolumeClaim, "default", "stays"}, more);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().reason == Refusal::Reason::Forbidden);
+  CHECK(refused.error().message ==
+        "persistentvolumeclaims \"stays\" is forbidden: only dynamically provisioned pvc can be "
+        "resized and the storageclass that provisions the pvc must support resize");
+  // A status is not changed by who changes the rest.
+  REQUIRE(cluster.api.patch({Kind::PersistentVolumeClaim, "default", "stays"},
+                            {{"metadata", {{"labels", {{"k", "v"}}}}},
+                             {"status", {{"phase", "Lost"}, {"capacity", nullptr}}}}));
+  const Json stays = cluster.stored({Kind::PersistentVolumeClaim, "default", "stays"});
+  CHECK(stays["metadata"]["labels"]["k"] == "v");
+  CHECK(stays["status"]["phase"] == "Bound");
+  CHECK(stays["status"]["capacity"]["storage"] == "1Gi");
+}
+
 TEST_CASE("apply merges three ways", "[api]") {
   Cluster cluster;
   const Json labels = {{"metadata", {{"labels", {{"mine", "1"}, {"old", "1"}}}}}};
