@@ -95,8 +95,6 @@ Json with_renamed_labels(Json before, const Json& after) {
     }
   } else if (before.is_object() && after.is_object()) {
     for (const auto& [key, value] : before.items()) {
-      // Keys are renamed; a value that happens to be such a word is not.
-      if (value.is_string() && key != "key") continue;
       if (after.contains(key)) before[key] = with_renamed_labels(value, after[key]);
     }
   } else if (before.is_array() && after.is_array() && before.size() == after.size()) {

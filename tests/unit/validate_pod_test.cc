@@ -43,6 +43,10 @@ TEST_CASE("a new pod: its volumes", "[validation]") {
            {first + "name: Invalid value: \"a.b\": must not contain dots"}},
           {with_volumes(Json::array({{{"name", "a"}}, {{"name", "a"}}})),
            {"spec.volumes[1].name: Duplicate value: \"a\""}},
+          // A name that was wrong is not taken.
+          {with_volumes(Json::array({{{"name", "a.b"}}, {{"name", "a.b"}}})),
+           {first + "name: Invalid value: \"a.b\": must not contain dots",
+            "spec.volumes[1].name: Invalid value: \"a.b\": must not contain dots"}},
           {with_volumes(Json::array({{{"name", "a"},
                                       {"persistentVolumeClaim", claim_source},
                                       {"emptyDir", Json::object()},
