@@ -1,5 +1,7 @@
 #include <array>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "volumes/go_text.h"
 #include "volumes/kind_validation.h"
@@ -111,23 +113,74 @@ void validate_pod_volume(const Json& volume, const std::string& pod_name, const 
   }
 }
 
-}  // namespace
+// A Pod's volumes by name; those with an error are none.
+using NamedVolumes = std::map<std::string, Json>;
 
-void validate_pod(const Json& document, FieldErrors& errors) {
-  validate_metadata(document, Scope::Namespace, errors);
+NamedVolumes validate_volumes(const Json& document, FieldErrors& errors) {
+  NamedVolumes named;
   const Json& volumes = value_at(document, {"spec", "volumes"});
-  if (!volumes.is_array()) return;
+  if (!volumes.is_array()) return named;
   const std::string pod_name = text_at(document, {"metadata", "name"});
-  std::set<std::string> names;
   for (std::size_t i = 0; i < volumes.size(); ++i) {
     const std::string field = "spec.volumes[" + std::to_string(i) + "]";
     FieldErrors of_volume;
     validate_pod_volume(volumes[i], pod_name, field, of_volume);
     const std::string name = text_at(volumes[i], "name");
-    if (names.contains(name)) of_volume.duplicate(field + ".name", name);
-    // Only what is right so far has taken its name.
-    if (of_volume.empty()) names.insert(name);
+    if (named.contains(name)) of_volume.duplicate(field + ".name", name);
+    if (of_volume.empty()) named[name] = volumes[i];
     for (FieldError& error : of_volume.take()) errors.plain(error.field, std::move(error.message));
+  }
+  return named;
+}
+
+void validate_mounts(const Json& mounts, const std::string& field, const NamedVolumes& volumes,
+                     FieldErrors& errors) {
+  std::set<std::string> paths;
+  for (std::size_t i = 0; mounts.is_array() && i < mounts.size(); ++i) {
+    const std::string where = field + "[" + std::to_string(i) + "]";
+    const std::string name = text_at(mounts[i], "name");
+    if (name.empty()) errors.required(where + ".name");
+    if (!volumes.contains(name)) errors.not_found(where + ".name", name);
+    const std::string path = text_at(mounts[i], "mountPath");
+    if (path.empty()) errors.required(where + ".mountPath");
+    if (!paths.insert(path).second) errors.invalid(where + ".mountPath", path, "must be unique");
+  }
+}
+
+void validate_devices(const Json& devices, const std::string& field, const NamedVolumes& volumes,
+                      FieldErrors& errors) {
+  for (std::size_t i = 0; devices.is_array() && i < devices.size(); ++i) {
+    const std::string where = field + "[" + std::to_string(i) + "]";
+    const std::string name = text_at(devices[i], "name");
+    const auto volume = volumes.find(name);
+    if (name.empty()) errors.required(where + ".name");
+    if (volume == volumes.end()) {
+      errors.not_found(where + ".name", name);
+    } else if (!volume->second.contains("persistentVolumeClaim") &&
+               !volume->second.contains("ephemeral")) {
+      errors.invalid(where + ".name", name,
+                     "can only use volume source type of PersistentVolumeClaim or Ephemeral for "
+                     "block mode");
+    }
+    if (text_at(devices[i], "devicePath").empty()) errors.required(where + ".devicePath");
+  }
+}
+
+}  // namespace
+
+void validate_pod(const Json& document, FieldErrors& errors) {
+  validate_metadata(document, Scope::Namespace, errors);
+  const NamedVolumes volumes = validate_volumes(document, errors);
+  // Of containers we look at what they mount.
+  for (const char* key : {"containers", "initContainers"}) {
+    const Json& containers = value_at(document, {"spec", key});
+    for (std::size_t i = 0; containers.is_array() && i < containers.size(); ++i) {
+      const std::string field = "spec." + std::string(key) + "[" + std::to_string(i) + "]";
+      validate_mounts(value_at(containers[i], {"volumeMounts"}), field + ".volumeMounts", volumes,
+                      errors);
+      validate_devices(value_at(containers[i], {"volumeDevices"}), field + ".volumeDevices",
+                       volumes, errors);
+    }
   }
 }
 

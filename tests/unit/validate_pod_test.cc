@@ -99,6 +99,42 @@ TEST_CASE("a new pod: the claims that are made for it", "[validation]") {
                     "-scratch\": must be no more than 253 characters"}}});
 }
 
+TEST_CASE("a new pod: what its containers mount", "[validation]") {
+  const auto container = [](const char* key, const Json& list) {
+    return spec({{"containers", Json::array({{{"name", "c"}, {"image", "i"}, {key, list}}})}});
+  };
+  const auto mounts = [&container](const Json& list) { return container("volumeMounts", list); };
+  const auto devices = [&container](const Json& list) { return container("volumeDevices", list); };
+  const std::string mount = "spec.containers[0].volumeMounts";
+  const std::string device = "spec.containers[0].volumeDevices";
+  const Json data = {{"name", "data"}, {"mountPath", "/data"}};
+  Json scratch = devices(Json::array({{{"name", "scratch"}, {"devicePath", "/dev/x"}}}));
+  scratch["spec"]["volumes"] = Json::array({{{"name", "scratch"}, {"emptyDir", Json::object()}}});
+  check_new(
+      pod,
+      {
+          {mounts(Json::array({data})), {}},
+          {mounts(Json::array({{{"name", "date"}, {"mountPath", "/data"}}})),
+           {mount + "[0].name: Not found: \"date\""}},
+          {mounts(Json::array({Json::object()})),
+           {mount + "[0].name: Required value", mount + "[0].name: Not found: \"\"",
+            mount + "[0].mountPath: Required value"}},
+          {mounts(Json::array({data, data})),
+           {mount + "[1].mountPath: Invalid value: \"/data\": must be unique"}},
+          {devices(Json::array({{{"name", "data"}, {"devicePath", "/dev/x"}}})), {}},
+          {devices(Json::array({{{"name", "date"}}})),
+           {device + "[0].name: Not found: \"date\"", device + "[0].devicePath: Required value"}},
+          {scratch,
+           {device + "[0].name: Invalid value: \"scratch\": can only use volume source type of "
+                     "PersistentVolumeClaim or Ephemeral for block mode"}},
+          {spec({{"initContainers",
+                  Json::array(
+                      {{{"name", "c"},
+                        {"volumeMounts", Json::array({{{"name", "x"}, {"mountPath", "/x"}}})}}})}}),
+           {"spec.initContainers[0].volumeMounts[0].name: Not found: \"x\""}},
+      });
+}
+
 TEST_CASE("a pod keeps its volumes", "[validation]") {
   const Object before = pod({});
   CHECK(validate_update(before, pod(spec({{"nodeName", "n1"}}))).empty());
