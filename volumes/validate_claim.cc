@@ -144,6 +144,10 @@ void validate_claim(const Json& document, Tolerance tolerance, FieldErrors& erro
 
 void validate_claim_update(const Json& before, const Json& after, FieldErrors& errors) {
   Json was = value_at(before, {"spec"}), is = value_at(after, {"spec"});
+  // What was imported may have none.
+  for (Json* spec : {&was, &is}) {
+    if (!spec->is_object()) *spec = Json::object();
+  }
   // What may change is made equal first.
   if (text_at(was, "volumeName").empty()) copy_member(is, was, "volumeName");
   validate_class_update(before, after, is, errors);
