@@ -63,17 +63,24 @@ Json last_applied_of(const Object& object) {
   return parsed.is_object() ? parsed : Json::object();
 }
 
-// What a client cannot change by replacing an object.
+// What a client cannot change by replacing an object. Of the rest of these fields Kubernetes fills
+// in what is missing, and refuses what differs. Source: apiserver's registry/rest BeforeUpdate.
 void keep_server_fields(const Object& before, Object& after) {
   Json& metadata = after.document["metadata"];
-  for (const char* key : {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp",
-                          "deletionGracePeriodSeconds"}) {
-    const Json& value = volumes::value_at(before.document, {"metadata", key});
-    if (value.is_null()) {
+  const auto old_value = [&before](const char* key) -> const Json& {
+    return volumes::value_at(before.document, {"metadata", key});
+  };
+  for (const char* key : {"creationTimestamp", "resourceVersion"}) {
+    if (old_value(key).is_null()) {
       metadata.erase(key);
     } else {
-      metadata[key] = value;
+      metadata[key] = old_value(key);
     }
+  }
+  if (!old_value("deletionTimestamp").is_null())
+    metadata["deletionTimestamp"] = old_value("deletionTimestamp");
+  for (const char* key : {"uid", "deletionGracePeriodSeconds"}) {
+    if (!metadata.contains(key) && !old_value(key).is_null()) metadata[key] = old_value(key);
   }
   const Json& status = volumes::value_at(before.document, {"status"});
   if (status.is_null()) {
@@ -172,7 +179,7 @@ Answered<Api::Applied> Api::create_named_by_us(Object desired, const std::string
 
 Answered<Api::Applied> Api::replace(const Object& before, Object after, bool dry_run) {
   // Types first: normalizing relies on them.
-  if (auto errors = volumes::validate_new(after); !errors.empty())
+  if (auto errors = volumes::decoding_errors(after, &before); !errors.empty())
     return invalid(after, std::move(errors));
   const std::string wanted_version = after.resource_version();
   if (!wanted_version.empty() && wanted_version != before.resource_version())
@@ -184,6 +191,7 @@ Answered<Api::Applied> Api::replace(const Object& before, Object after, bool dry
   }
   after.document = volumes::normalized(after);
   volumes::apply_defaults(after);
+  volumes::settle_data_sources(after, &before);
   keep_server_fields(before, after);
   if (after.document == before.document) return Applied{Outcome::Unchanged, before, {}};
   if (auto errors = volumes::validate_update(before, after); !errors.empty())
@@ -209,8 +217,8 @@ Answered<Api::Applied> Api::replace(const Object& before, Object after, bool dry
 }
 
 Answered<Api::Applied> Api::apply(const Object& desired, bool dry_run) {
-  // What cannot be stored cannot be remembered either.
-  if (auto errors = volumes::validate_new(desired); !errors.empty())
+  // What cannot be read cannot be merged either.
+  if (auto errors = volumes::decoding_errors(desired, nullptr); !errors.empty())
     return invalid(desired, std::move(errors));
   for (int attempt = 1;; ++attempt) {
     auto existing = find(desired.key());

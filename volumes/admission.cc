@@ -106,6 +106,7 @@ void apply_defaults(Object& object) {
 Object admitted(Object object, std::span<const StorageClass> classes, const std::string& now,
                 const std::string& uid) {
   apply_defaults(object);
+  settle_data_sources(object, nullptr);
   Json& document = object.document;
   Json& metadata = document["metadata"];
   metadata["uid"] = uid;
@@ -138,40 +139,6 @@ Object admitted(Object object, std::span<const StorageClass> classes, const std:
       break;
   }
   return object;
-}
-
-std::vector<std::string> creation_warnings(const Object& object) {
-  std::vector<std::string> warnings;
-  const Json& spec = value_at(object.document, {"spec"});
-  const auto annotated = [&object](std::string_view key) {
-    return value_at(object.document, {"metadata", "annotations", key}).is_string();
-  };
-  if (text_at(spec, "persistentVolumeReclaimPolicy") == "Recycle") {
-    warnings.emplace_back(
-        "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, "
-        "the recommended approach "
-        "is to use dynamic provisioning.");
-  }
-  if (annotated(kBetaStorageClass)) {
-    warnings.emplace_back(
-        "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "
-        "\"storageClassName\" "
-        "attribute instead");
-  }
-  if (annotated(kBetaMountOptions)) {
-    warnings.emplace_back(
-        "metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; "
-        "use \"mountOptions\" "
-        "attribute instead");
-  }
-  if (object.kind == Kind::PersistentVolumeClaim) {
-    const Json& request = value_at(spec, {"resources", "requests", "storage"});
-    if (const auto quantity = Quantity::from(request); quantity && !quantity->is_whole()) {
-      warnings.push_back("spec.resources.requests[storage]: fractional byte value " +
-                         Json(quantity->text()).dump() + " is invalid, must be an integer");
-    }
-  }
-  return warnings;
 }
 
 }  // namespace claimfs::volumes

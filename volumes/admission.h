@@ -22,7 +22,14 @@ Object admitted(Object object, std::span<const StorageClass> classes, const std:
 // Defaults of fields alone, for a desired document that replaces an existing one.
 void apply_defaults(Object& object);
 
-// What a person should know and is not an error. Source: KUBERNETES.md 6.6, 6.9.
+// Makes a claim's dataSource and dataSourceRef say the same, where one of them is given. Drops what
+// Kubernetes drops without a word: a reference into another namespace, and a dataSource that is
+// neither a claim nor a snapshot; both stay where `before` (null: a new claim) has such a thing.
+// Source: pkg/api/persistentvolumeclaim.
+void settle_data_sources(Object& object, const Object* before);
+
+// What a person should know and is not an error; of a new object and of one that replaces another.
+// Source: KUBERNETES.md 6.6, 6.9; pkg/api/{persistentvolume,persistentvolumeclaim,storage,pod}.
 std::vector<std::string> creation_warnings(const Object& object);
 
 }  // namespace claimfs::volumes

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "volumes/go_text.h"
+
 namespace claimfs::volumes {
 namespace {
 
-// Strings Go-quoted (of which JSON quoting is the part that matters here), all else as compact
-// JSON.
+// Strings quoted, all else as compact JSON.
 std::string shown(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.is_string() ? go_quoted(value.get_ref<const std::string&>()) : go_json(value);
 }
 
 }  // namespace
@@ -23,11 +24,23 @@ void FieldErrors::invalid(const std::string& field, const Json& value, std::stri
   add(field, "Invalid value: " + shown(value), detail);
 }
 
+void FieldErrors::invalid(const std::string& field, const Json& value,
+                          const std::vector<std::string>& details) {
+  for (const std::string& detail : details) invalid(field, value, detail);
+}
+
+void FieldErrors::too_long(const std::string& field, std::size_t max_bytes) {
+  add(field, "Too long", "may not be more than " + std::to_string(max_bytes) + " bytes");
+}
+
+void FieldErrors::not_found(const std::string& field, const Json& value) {
+  add(field, "Not found: " + shown(value), {});
+}
+
 void FieldErrors::unsupported(const std::string& field, const Json& value,
                               std::initializer_list<std::string_view> supported) {
   std::string list;
-  for (std::string_view each : supported)
-    list += (list.empty() ? "" : ", ") + shown(Json(std::string(each)));
+  for (std::string_view each : supported) list += (list.empty() ? "" : ", ") + go_quoted(each);
   add(field, "Unsupported value: " + shown(value), "supported values: " + list);
 }
 

@@ -26,10 +26,12 @@ class FieldErrors {
   void forbidden(const std::string& field, std::string_view detail) {
     add(field, "Forbidden", detail);
   }
-  void too_long(const std::string& field, std::string_view detail) {
-    add(field, "Too long", detail);
-  }
+  void too_long(const std::string& field, std::size_t max_bytes);
   void invalid(const std::string& field, const Json& value, std::string_view detail);
+  // One for each detail.
+  void invalid(const std::string& field, const Json& value,
+               const std::vector<std::string>& details);
+  void not_found(const std::string& field, const Json& value);
   void unsupported(const std::string& field, const Json& value,
                    std::initializer_list<std::string_view> supported);
   void duplicate(const std::string& field, const Json& value);

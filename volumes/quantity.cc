@@ -161,19 +161,17 @@ tl::expected<Quantity, std::string> Quantity::parse(std::string_view text) {
   return quantity;
 }
 
+tl::expected<Quantity, std::string> Quantity::parse_value(const Json& value) {
+  if (value.is_number()) return parse(value.dump());
+  if (!value.is_string()) return tl::unexpected(std::string(kWrongFormat));
+  std::string_view text = value.get_ref<const std::string&>();
+  const auto begin = text.find_first_not_of(" \t\n");
+  if (begin == std::string_view::npos) return tl::unexpected(std::string(kWrongFormat));
+  return parse(text.substr(begin, text.find_last_not_of(" \t\n") - begin + 1));
+}
+
 std::optional<Quantity> Quantity::from(const Json& value) {
-  std::string text;
-  if (value.is_string()) {
-    text = value.get<std::string>();
-    const auto begin = text.find_first_not_of(" \t\n");
-    if (begin == std::string::npos) return std::nullopt;
-    text = text.substr(begin, text.find_last_not_of(" \t\n") - begin + 1);
-  } else if (value.is_number()) {
-    text = value.dump();
-  } else {
-    return std::nullopt;
-  }
-  const auto parsed = parse(text);
+  const auto parsed = parse_value(value);
   return parsed ? std::optional(*parsed) : std::nullopt;
 }
 

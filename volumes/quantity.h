@@ -22,8 +22,9 @@ class Quantity {
   // 2^63-1. The error is one of Kubernetes' three sentences.
   static tl::expected<Quantity, std::string> parse(std::string_view text);
 
-  // From a manifest's value: a string with blanks around it allowed, or a number. Nothing when it
-  // is no quantity.
+  // From a manifest's value: a string with blanks around it allowed, or a number.
+  static tl::expected<Quantity, std::string> parse_value(const Json& value);
+  // The same; nothing when it is no quantity.
   static std::optional<Quantity> from(const Json& value);
 
   static Quantity of_bytes(std::int64_t bytes);

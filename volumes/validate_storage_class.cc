@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 
 #include "volumes/kind_validation.h"
 #include "volumes/metadata.h"
@@ -8,50 +9,43 @@ namespace claimfs::volumes {
 namespace {
 
 constexpr std::size_t kMaxParameters = 512;
-constexpr std::size_t kMaxParameterBytes = 256 * 1024;
+constexpr std::size_t kMaxParameterBytes = 256UL * 1024;
 
-}  // namespace
+void validate_provisioner(const std::string& provisioner, FieldErrors& errors) {
+  if (provisioner.empty()) return errors.required("provisioner");
+  std::string lower = provisioner;
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  // The name that is shown is the one that was looked at.
+  errors.invalid("provisioner", lower, label_key_problems(lower));
+}
 
-void validate_storage_class(const Json& document, FieldErrors& errors) {
-  std::string provisioner = text_at(document, "provisioner");
-  std::ranges::transform(provisioner, provisioner.begin(),
-                         [](unsigned char c) { return std::tolower(c); });
-  if (provisioner.empty()) {
-    errors.required("provisioner");
-  } else if (const auto problem = label_key_problem(provisioner)) {
-    errors.invalid("provisioner", text_at(document, "provisioner"), *problem);
-  }
-
-  const StringMap parameters = string_map(value_at(document, {"parameters"}));
+void validate_parameters(const StringMap& parameters, FieldErrors& errors) {
+  // Too many of them are called too many bytes.
+  if (parameters.size() > kMaxParameters) return errors.too_long("parameters", kMaxParameters);
   std::size_t bytes = 0;
   for (const auto& [key, value] : parameters) {
     if (key.empty()) errors.invalid("parameters", key, "field can not be empty.");
     bytes += key.size() + value.size();
   }
-  if (parameters.size() > kMaxParameters) {
-    errors.too_long("parameters",
-                    "may not have more than " + std::to_string(kMaxParameters) + " entries");
-  }
-  if (bytes > kMaxParameterBytes) {
-    errors.too_long("parameters",
-                    "may not be more than " + std::to_string(kMaxParameterBytes) + " bytes");
-  }
+  if (bytes > kMaxParameterBytes) errors.too_long("parameters", kMaxParameterBytes);
+}
 
-  const Json& policy = value_at(document, {"reclaimPolicy"});
-  if (policy.is_string() && policy != "Delete" && policy != "Retain") {
+}  // namespace
+
+void validate_storage_class(const Json& document, FieldErrors& errors) {
+  validate_metadata(document, Scope::Cluster, errors);
+  validate_provisioner(text_at(document, "provisioner"), errors);
+  validate_parameters(string_map(value_at(document, {"parameters"})), errors);
+  const std::string policy = text_at(document, "reclaimPolicy");
+  if (!policy.empty() && policy != "Delete" && policy != "Retain")
     errors.unsupported("reclaimPolicy", policy, {"Delete", "Retain"});
-  }
   const Json& mode = value_at(document, {"volumeBindingMode"});
-  if (mode.is_string() && mode != "Immediate" && mode != "WaitForFirstConsumer") {
+  if (mode.is_null()) {
+    errors.required("volumeBindingMode");
+  } else if (mode != "Immediate" && mode != "WaitForFirstConsumer") {
     errors.unsupported("volumeBindingMode", mode, {"Immediate", "WaitForFirstConsumer"});
   }
-  const Json& topologies = value_at(document, {"allowedTopologies"});
-  for (std::size_t i = 0; topologies.is_array() && i < topologies.size(); ++i) {
-    if (std::find(topologies.begin(), topologies.begin() + static_cast<std::ptrdiff_t>(i),
-                  topologies[i]) != topologies.begin() + static_cast<std::ptrdiff_t>(i)) {
-      errors.duplicate("allowedTopologies[" + std::to_string(i) + "].matchLabelExpressions", "");
-    }
-  }
+  validate_topologies(value_at(document, {"allowedTopologies"}), "allowedTopologies", errors);
 }
 
 void validate_storage_class_update(const Json& before, const Json& after, FieldErrors& errors) {

@@ -111,7 +111,14 @@ TEST_CASE("refusals are in the words of the API server", "[api]") {
       cluster.api.apply(volume({{"spec", {{"accessModes", {"x"}}, {"volumeMode", "Tape"}}}}));
   REQUIRE_FALSE(invalid);
   CHECK(invalid.error().reason == Refusal::Reason::Invalid);
-  CHECK(invalid.error().causes.size() == 2);
+  // What is wrong with the object and with its change.
+  CHECK(volumes::messages_of(invalid.error().causes) ==
+        std::vector<std::string>{
+            "spec.accessModes: Unsupported value: \"x\": supported values: \"ReadOnlyMany\", "
+            "\"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\"",
+            "spec.volumeMode: Unsupported value: \"Tape\": supported values: \"Block\", "
+            "\"Filesystem\"",
+            "volumeMode: Invalid value: \"Tape\": field is immutable"});
   const auto moved = cluster.api.apply(volume({{"spec", {{"hostPath", {{"path", "/other"}}}}}}));
   REQUIRE_FALSE(moved);
   CHECK(moved.error().reason == Refusal::Reason::Invalid);
@@ -122,6 +129,103 @@ TEST_CASE("refusals are in the words of the API server", "[api]") {
   CHECK(missing.error().reason == Refusal::Reason::NotFound);
   CHECK(missing.error().message == "persistentvolumeclaims \"data\" not found");
   CHECK(cluster.api.patch(kClaim, Json::object()).error().reason == Refusal::Reason::NotFound);
+}
+
+TEST_CASE("what the server has written can be said again, and not otherwise", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.create(volume({{"metadata", {{"uid", "mine"}}}})));
+  const Json stored = cluster.stored(kVolume);
+  CHECK(stored["metadata"]["uid"] != "mine");
+  const auto patched = [&cluster](const Json& metadata) {
+    const auto done = cluster.api.patch(kVolume, {{"metadata", metadata}});
+    return done ? std::vector<std::string>() : volumes::messages_of(done.error().causes);
+  };
+  CHECK(patched({{"uid", stored["metadata"]["uid"]}}).empty());
+  CHECK(patched({{"uid", "mine"}}) ==
+        std::vector<std::string>{"metadata.uid: Invalid value: \"mine\": field is immutable"});
+  // Kubernetes does not even look at this one.
+  CHECK(patched({{"creationTimestamp", "2000-01-01T00:00:00Z"}}).empty());
+  CHECK(patched({{"deletionTimestamp", "2000-01-01T00:00:00Z"}}) ==
+        std::vector<std::string>{"metadata.deletionTimestamp: Invalid value: "
+                                 "\"2000-01-01T00:00:00Z\": field is immutable"});
+  CHECK(cluster.stored(kVolume) == stored);
+  REQUIRE(cluster.api.remove(kVolume));
+  const std::string deletion = cluster.stored(kVolume)["metadata"]["deletionTimestamp"];
+  CHECK(patched({{"deletionTimestamp", nullptr}, {"deletionGracePeriodSeconds", nullptr}}).empty());
+  CHECK(cluster.stored(kVolume)["metadata"]["deletionTimestamp"] == deletion);
+  CHECK(cluster.stored(kVolume)["metadata"]["deletionGracePeriodSeconds"] == 0);
+  CHECK(patched({{"finalizers", {"kubernetes.io/pv-protection", "a/b"}}}) ==
+        std::vector<std::string>{
+            "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being "
+            "deleted, found new finalizers []string{\"a/b\"}"});
+}
+
+TEST_CASE("a claim's data source is kept in both of its fields", "[api]") {
+  Cluster cluster;
+  const Json source = {{"kind", "PersistentVolumeClaim"}, {"name", "other"}};
+  const Object filled = claim({{"spec", {{"dataSource", source}}}});
+  REQUIRE(cluster.api.apply(filled));
+  CHECK(cluster.stored(kClaim)["spec"]["dataSource"] == source);
+  CHECK(cluster.stored(kClaim)["spec"]["dataSourceRef"] == source);
+  CHECK(cluster.api.apply(filled)->outcome == Api::Outcome::Unchanged);
+  // What is taken out of the one comes back from the other.
+  REQUIRE(cluster.api.apply(claim()));
+  CHECK(cluster.stored(kClaim)["spec"]["dataSource"] == source);
+}
+
+TEST_CASE("apply says only what it wants changed", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.create(volume()));
+  const Object larger{Kind::PersistentVolume,
+                      {{"apiVersion", "v1"},
+                       {"kind", "PersistentVolume"},
+                       {"metadata", {{"name", "pv"}}},
+                       {"spec", {{"capacity", {{"storage", "2Gi"}}}}}}};
+  REQUIRE(cluster.api.apply(larger));
+  CHECK(cluster.stored(kVolume)["spec"]["capacity"]["storage"] == "2Gi");
+  CHECK(cluster.stored(kVolume)["spec"]["hostPath"]["path"] == "/data");
+  const auto unreadable = cluster.api.apply(volume({{"spec", {{"zone", "a"}, {"size", 1}}}}));
+  REQUIRE_FALSE(unreadable);
+  CHECK(unreadable.error().message ==
+        "The PersistentVolume \"pv\" is invalid: strict decoding error: unknown field "
+        "\"spec.size\", unknown field \"spec.zone\"");
+}
+
+TEST_CASE("an imported object of a newer cluster can be changed", "[api]") {
+  Cluster cluster;
+  REQUIRE(cluster.api.import(volume({{"spec", {{"futureField", {{"a", 1}}}}}})));
+  REQUIRE(cluster.api.patch(kVolume, {{"metadata", {{"labels", {{"k", "v"}}}}}}));
+  CHECK(cluster.stored(kVolume)["spec"]["futureField"]["a"] == 1);
+}
+
+TEST_CASE("a bound claim grows where its class lets it", "[api]") {
+  Cluster cluster;
+  Object growing = storage_class("growing", false);
+  growing.document["allowVolumeExpansion"] = true;
+  REQUIRE(cluster.api.create(growing));
+  const auto bound = [](const char* name, const char* class_name) {
+    return claim({{"metadata", {{"name", name}}},
+                  {"spec", {{"volumeName", "pv"}, {"storageClassName", class_name}}},
+                  {"status", {{"phase", "Bound"}, {"capacity", {{"storage", "1Gi"}}}}}});
+  };
+  const Json more = {{"spec", {{"resources", {{"requests", {{"storage", "2Gi"}}}}}}}};
+  REQUIRE(cluster.api.import(bound("grows", "growing")));
+  REQUIRE(cluster.api.import(bound("stays", "")));
+  CHECK(cluster.api.patch({Kind::PersistentVolumeClaim, "default", "grows"}, more));
+  const auto refused = cluster.api.patch({Kind::PersistentVolumeClaim, "default", "stays"}, more);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().reason == Refusal::Reason::Forbidden);
+  CHECK(refused.error().message ==
+        "persistentvolumeclaims \"stays\" is forbidden: only dynamically provisioned pvc can be "
+        "resized and the storageclass that provisions the pvc must support resize");
+  // A status is not changed by who changes the rest.
+  REQUIRE(cluster.api.patch({Kind::PersistentVolumeClaim, "default", "stays"},
+                            {{"metadata", {{"labels", {{"k", "v"}}}}},
+                             {"status", {{"phase", "Lost"}, {"capacity", nullptr}}}}));
+  const Json stays = cluster.stored({Kind::PersistentVolumeClaim, "default", "stays"});
+  CHECK(stays["metadata"]["labels"]["k"] == "v");
+  CHECK(stays["status"]["phase"] == "Bound");
+  CHECK(stays["status"]["capacity"]["storage"] == "1Gi");
 }
 
 TEST_CASE("apply merges three ways", "[api]") {

@@ -30,6 +30,7 @@ class Replay {
       if (!path.empty()) ground_.directories.insert(path);
       Object object{*volumes::kind_from_document(op["obj"]), op["obj"]};
       const auto created = api_.create(object);
+      if (!created) refusal_ = created.error().message;
       if (created && object.kind == Kind::PersistentVolumeClaim) {
         const int generation = ++generations_[object.name()];
         uids_[created->object.uid()] = object.name() + "#" + std::to_string(generation);
@@ -39,9 +40,18 @@ class Replay {
     const Kind kind = *volumes::kind_from_word(op["kind"].get<std::string>());
     const volumes::ObjectKey key{kind, volumes::names_of(kind).namespaced ? "default" : "",
                                  op["name"]};
-    return op["op"] == "delete" ? api_.remove(key).has_value()
-                                : api_.patch(key, op["patch"]).has_value();
+    if (op["op"] == "delete") {
+      const auto deleted = api_.remove(key);
+      if (!deleted) refusal_ = deleted.error().message;
+      return deleted.has_value();
+    }
+    const auto patched = api_.patch(key, op["patch"]);
+    if (!patched) refusal_ = patched.error().message;
+    return patched.has_value();
   }
+
+  // In which words the last one was refused.
+  const std::string& refusal() const { return refusal_; }
 
   Json state() {
     REQUIRE(
@@ -118,6 +128,7 @@ class Replay {
   std::int64_t now_ = 1'000'000'000;
   control::Clock clock_ = [this] { return ++now_; };
   control::Api api_{*store_, clock_};
+  std::string refusal_;
   std::map<std::string, int> generations_;
   std::map<std::string, std::string> uids_;
 };
@@ -139,6 +150,10 @@ TEST_CASE("histories of a real Kubernetes come out the same") {
       const bool done = replay.perform(op);
       const Json actual = replay.state();
       CHECK(done == expected["ok"].get<bool>());
+      // kubectl says the same with its own words before it.
+      if (!done)
+        CHECK_THAT(volumes::text_at(expected, "error"),
+                   Catch::Matchers::EndsWith(replay.refusal()));
       CHECK(actual.dump(1) == objects_of(expected).dump(1));
       const std::set<std::string> events = replay.events();
       for (const Json& event : expected["events"]) {

@@ -1,74 +1,10 @@
-// What is refused, and in which words. KUBERNETES.md 6.3 to 6.9.
+// What is refused of a new volume, and in which words. KUBERNETES.md 6.4.
 
 #include "volumes/validation.h"
 
-#include "tests/unit/catch.h"
-#include "volumes/admission.h"
+#include "tests/unit/sound_objects.h"
 
 namespace claimfs::volumes {
-namespace {
-
-const std::string kModes =
-    R"(supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")";
-const std::string kSubdomain =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-
-Object volume(const Json& changes) {
-  Json document = {{"apiVersion", "v1"},
-                   {"kind", "PersistentVolume"},
-                   {"metadata", {{"name", "pv"}}},
-                   {"spec",
-                    {{"capacity", {{"storage", "1Gi"}}},
-                     {"accessModes", {"ReadWriteOnce"}},
-                     {"persistentVolumeReclaimPolicy", "Retain"},
-                     {"volumeMode", "Filesystem"},
-                     {"hostPath", {{"path", "/data"}, {"type", ""}}}}}};
-  if (!changes.is_null()) document.merge_patch(changes);
-  return {Kind::PersistentVolume, document};
-}
-
-Object claim(const Json& changes) {
-  Json document = {{"apiVersion", "v1"},
-                   {"kind", "PersistentVolumeClaim"},
-                   {"metadata", {{"name", "data"}, {"namespace", "default"}}},
-                   {"spec",
-                    {{"accessModes", {"ReadWriteOnce"}},
-                     {"volumeMode", "Filesystem"},
-                     {"resources", {{"requests", {{"storage", "1Gi"}}}}}}},
-                   {"status", {{"phase", "Pending"}}}};
-  if (!changes.is_null()) document.merge_patch(changes);
-  return {Kind::PersistentVolumeClaim, document};
-}
-
-Object storage_class(const Json& changes) {
-  Json document = {{"apiVersion", "storage.k8s.io/v1"}, {"kind", "StorageClass"},
-                   {"metadata", {{"name", "fast"}}},    {"provisioner", "example.com/fast"},
-                   {"reclaimPolicy", "Delete"},         {"volumeBindingMode", "Immediate"}};
-  if (!changes.is_null()) document.merge_patch(changes);
-  return {Kind::StorageClass, document};
-}
-
-Json spec(const Json& changes) { return {{"spec", changes}}; }
-Json annotated(const char* key, const char* value) {
-  return {{"metadata", {{"annotations", {{key, value}}}}}};
-}
-
-struct Row {
-  Json changes;
-  std::vector<std::string> messages;
-};
-
-template <class Make>
-void check_new(Make make, const std::vector<Row>& rows) {
-  for (const Row& row : rows) {
-    INFO(row.changes.dump());
-    CHECK(messages_of(validate_new(make(row.changes))) == row.messages);
-  }
-}
-
-}  // namespace
 
 TEST_CASE("a new volume: what is wrong", "[validation]") {
   check_new(
@@ -132,131 +68,177 @@ TEST_CASE("a new volume: what is wrong", "[validation]") {
            {"spec.accessModes: Required value", "spec: Required value: must specify a volume type",
             "spec.volumeMode: Unsupported value: \"Tape\": supported values: \"Block\", "
             "\"Filesystem\""}},
+          {spec({{"accessModes", {"x", "ReadWriteOnce", "y"}}}),
+           {"spec.accessModes: Unsupported value: \"x\": " + kModes,
+            "spec.accessModes: Unsupported value: \"y\": " + kModes}},
+          // What no mode is does not mix with ReadWriteOncePod.
+          {spec({{"accessModes", {"ReadWriteOncePod", "x"}}}),
+           {"spec.accessModes: Unsupported value: \"x\": " + kModes}},
+          {spec({{"accessModes", {"ReadWriteOncePod"}}}), {}},
+          {spec({{"capacity", {{"cpu", "1024Mi"}}}}),
+           {"spec.capacity: Unsupported value: {\"cpu\":\"1Gi\",\"storage\":\"1Gi\"}: supported "
+            "values: \"storage\""}},
+          {spec({{"capacity", {{"storage", "-5"}}}}),
+           {"spec.capacity[storage]: Invalid value: -5: must be a valid resource quantity",
+            "spec.capacity[storage]: Invalid value: \"-5\": must be greater than zero"}},
+          {spec({{"capacity", {{"storage", " 1Gi "}}}}), {}},
+          {spec({{"capacity", {{"storage", 1.5}}}}), {}},
+          {spec({{"capacity", {{"storage", "800E"}}}}), {}},
+          {spec({{"persistentVolumeReclaimPolicy", ""}}), {}},
+          {spec({{"persistentVolumeReclaimPolicy", "Recycle"}, {"hostPath", {{"path", "/a/.."}}}}),
+           {"spec.hostPath.path: Invalid value: \"/a/..\": must not contain '..'",
+            "spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath "
+            "mount of '/'"}},
+          {spec({{"persistentVolumeReclaimPolicy", "Recycle"}}), {}},
+          {spec({{"hostPath", {{"path", ""}, {"type", "Folder"}}}}),
+           {"spec.hostPath.path: Required value"}},
+          {spec({{"nfs", {{"server", "s"}, {"path", "/p"}}}, {"csi", {{"driver", "d"}}}}),
+           {"spec.nfs: Forbidden: may not specify more than 1 volume type",
+            "spec.csi: Forbidden: may not specify more than 1 volume type"}},
+          {spec({{"hostPath", nullptr}, {"nfs", {{"server", "s"}, {"path", "p"}}}}),
+           {"spec.nfs.path: Invalid value: \"p\": must be an absolute path"}},
+          {spec({{"hostPath", nullptr}, {"rbd", {{"image", "i"}}}}), {}},
+          // A reference is anybody's to write.
+          {spec({{"claimRef", {{"name", "A B"}, {"uid", "?"}}}}), {}},
+          {spec({{"mountOptions", {"bad,option", ""}}}), {}},
+          {spec({{"hostPath", nullptr},
+                 {"nfs", {{"server", "s"}, {"path", "/p"}}},
+                 {"mountOptions", {"hard"}}}),
+           {}},
       });
 }
 
-TEST_CASE("a new claim: what is wrong", "[validation]") {
-  const auto selector = [](const char* op, const Json& values) {
-    return spec({{"selector",
-                  {{"matchExpressions",
-                    Json::array({{{"key", "k"}, {"operator", op}, {"values", values}}})}}}});
+TEST_CASE("a new volume: mount options in the annotation", "[validation]") {
+  const Json annotation = annotated("volume.beta.kubernetes.io/mount-options", "ro");
+  const std::vector<std::string> refused = {
+      "metadata.annotations.volume.beta.kubernetes.io/mount-options: Forbidden: may not specify "
+      "mount options for this volume type"};
+  const auto with = [&annotation](const char* source, Json members) {
+    Json changes = annotation;
+    changes.update(spec({{"hostPath", nullptr}, {source, std::move(members)}}));
+    return changes;
   };
-  const std::string values = "spec.selector.matchExpressions[0].values: ";
-  check_new(claim,
+  check_new(volume, {
+                        {annotation, refused},
+                        {with("nfs", {{"server", "s"}, {"path", "/p"}}), {}},
+                        {with("rbd", {{"image", "i"}}), {}},
+                        {with("csi", {{"driver", "d"}, {"volumeHandle", "h"}}), refused},
+                        {with("fc", {{"lun", 1}}), refused},
+                    });
+}
+
+TEST_CASE("a new volume: its class of attributes", "[validation]") {
+  const Json csi = {{"hostPath", nullptr}, {"csi", {{"driver", "d"}, {"volumeHandle", "h"}}}};
+  const auto with = [&csi](const char* name) {
+    Json changes = csi;
+    changes["volumeAttributesClassName"] = name;
+    return spec(changes);
+  };
+  check_new(volume,
             {
-                {{}, {}},
-                {spec({{"accessModes", nullptr}}),
-                 {"spec.accessModes: Required value: at least 1 access mode is required"}},
-                {spec({{"accessModes", {"RWO"}}}),
-                 {"spec.accessModes: Unsupported value: \"RWO\": " + kModes}},
-                {spec({{"resources", nullptr}}), {"spec.resources[storage]: Required value"}},
-                {spec({{"resources", {{"requests", {{"storage", "0"}}}}}}),
-                 {"spec.resources[storage]: Invalid value: \"0\": must be greater than zero"}},
-                {selector("In", Json::array()),
-                 {values + "Required value: must be specified when `operator` is 'In' or 'NotIn'"}},
-                {selector("Exists", {"v"}),
-                 {values +
-                  "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"}},
-                {selector("Like", {"v"}),
-                 {"spec.selector.matchExpressions[0].operator: Invalid value: \"Like\": not a "
-                  "valid selector "
-                  "operator"}},
-                {spec({{"storageClassName", ""}}), {}},
-                {spec({{"volumeName", "what/ever"}}), {}},
-                {{{"metadata", {{"namespace", "a.b"}}}},
-                 {"metadata.namespace: Invalid value: \"a.b\": must not contain dots"}},
-                {{{"metadata", {{"labels", {{"a b", "c"}}}}}},
-                 {"metadata.labels: Invalid value: \"a b\": name part must consist of alphanumeric "
-                  "characters, '-', '_' or '.', and must start and end with an alphanumeric "
-                  "character (e.g. "
-                  "'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-                  "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"}},
+                {with("gold"), {}},
+                {with(""),
+                 {"spec.volumeAttributesClassName: Required value: an empty string is "
+                  "disallowed"}},
+                {with("Gold"),
+                 {"spec.volumeAttributesClassName: Invalid value: \"Gold\": " + kSubdomain}},
+                {spec({{"volumeAttributesClassName", ""}}),
+                 {"spec.volumeAttributesClassName: Required value: an empty string is "
+                  "disallowed",
+                  "spec.csi: Required value: has to be specified when using "
+                  "volumeAttributesClassName"}},
             });
 }
 
-TEST_CASE("a new storage class: what is wrong", "[validation]") {
+TEST_CASE("a new volume: csi", "[validation]") {
+  const auto csi = [](const Json& source) {
+    return spec({{"hostPath", nullptr}, {"csi", source}});
+  };
+  const std::string long_name(64, 'd');
   check_new(
-      storage_class,
+      volume,
       {
-          {{}, {}},
-          {{{"provisioner", nullptr}}, {"provisioner: Required value"}},
-          {{{"reclaimPolicy", "Recycle"}},
-           {"reclaimPolicy: Unsupported value: \"Recycle\": supported values: \"Delete\", "
-            "\"Retain\""}},
-          {{{"volumeBindingMode", "Later"}},
-           {"volumeBindingMode: Unsupported value: \"Later\": supported values: \"Immediate\", "
-            "\"WaitForFirstConsumer\""}},
-          {{{"parameters", {{"", "v"}}}},
-           {"parameters: Invalid value: \"\": field can not be empty."}},
+          {csi({{"driver", "Driver.example.com"}, {"volumeHandle", "h"}}), {}},
+          {csi(Json::object()),
+           {"spec.csi.driver: Required value",
+            "spec.csi.driver: Invalid value: \"\": " + kSubdomain,
+            "spec.csi.volumeHandle: Required value"}},
+          {csi({{"driver", long_name}, {"volumeHandle", "h"}}),
+           {"spec.csi.driver: Too long: may not be more than 63 bytes"}},
+          {csi({{"driver", "d_"}, {"volumeHandle", "h"}}),
+           {"spec.csi.driver: Invalid value: \"d_\": " + kSubdomain}},
+          {csi({{"driver", "d"},
+                {"volumeHandle", "h"},
+                {"nodeStageSecretRef", Json::object()},
+                {"nodePublishSecretRef", {{"name", "S"}, {"namespace", "a.b"}}},
+                {"controllerExpandSecretRef", Json::object()}}),
+           {"spec.csi.controllerExpandSecretRef.name: Required value",
+            "spec.csi.controllerExpandSecretRef.namespace: Required value",
+            "spec.csi.nodePublishSecretRef.name: Invalid value: \"S\": " + kSubdomain,
+            "spec.csi.nodePublishSecretRef.namespace: Invalid value: \"a.b\": must not contain "
+            "dots"}},
       });
 }
 
-TEST_CASE("updates: what may change", "[validation]") {
-  struct Update {
-    Object before, after;
-    std::string complaint;  // the beginning of the only one; empty: none
+TEST_CASE("a new volume: local, and the nodes that have it", "[validation]") {
+  const auto local = [](const Json& source, const Json& terms) {
+    Json changes = {{"hostPath", nullptr}, {"local", source}};
+    if (!terms.is_null()) changes["nodeAffinity"] = {{"required", {{"nodeSelectorTerms", terms}}}};
+    return spec(changes);
   };
-  const Json bound = {{"spec", {{"volumeName", "pv"}}},
-                      {"status", {{"phase", "Bound"}, {"capacity", {{"storage", "1Gi"}}}}}};
-  const auto of_bound = [&](Json changes) {
-    Json all = bound;
-    if (!changes.is_null()) all.merge_patch(changes);
-    return claim(all);
+  const auto requirement = [](const char* key, const char* op, const Json& values) {
+    return Json{{"key", key}, {"operator", op}, {"values", values}};
   };
-  const auto request = [](const char* size) {
-    return spec({{"resources", {{"requests", {{"storage", size}}}}}});
+  const auto labelled = [&](const char* key, const char* op, const Json& values) {
+    return local(
+        {{"path", "/d"}},
+        Json::array({{{"matchExpressions", Json::array({requirement(key, op, values)})}}}));
   };
-  const std::string immutable =
-      "spec: Forbidden: spec is immutable after creation except resources.requests and "
-      "volumeAttributesClassName for bound claims";
-  const Update rows[] = {
-      {volume({}), volume(spec({{"capacity", {{"storage", "2Gi"}}}})), ""},
-      {volume({}), volume(spec({{"accessModes", {"ReadWriteMany"}}})), ""},
-      {volume({}), volume(spec({{"persistentVolumeReclaimPolicy", "Delete"}})), ""},
-      {volume({}), volume(spec({{"storageClassName", "other"}})), ""},
-      {volume({}), volume(spec({{"hostPath", {{"path", "/other"}}}})),
-       "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after "
-       "creation"},
-      {volume({}), volume(spec({{"volumeMode", "Block"}})),
-       "volumeMode: Invalid value: \"Block\": field is immutable"},
-      {claim({}), claim(spec({{"volumeName", "pv"}})), ""},
-      {claim({}), claim(spec({{"storageClassName", "fast"}})), ""},
-      {claim({}), claim(request("2Gi")), immutable},
-      {of_bound({}), of_bound(request("2Gi")), ""},
-      {of_bound(request("3Gi")), of_bound(request("2Gi")), ""},
-      {of_bound(request("3Gi")), of_bound(request("1Gi")),
-       "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"},
-      {of_bound({}), of_bound(spec({{"volumeName", "other"}})), immutable},
-      {of_bound({}), of_bound(spec({{"accessModes", {"ReadWriteMany"}}})), immutable},
-      {storage_class({}), storage_class({{"allowVolumeExpansion", true}}), ""},
-      {storage_class({}), storage_class({{"provisioner", "other"}}),
-       "provisioner: Invalid value: \"other\": field is immutable"},
+  const auto named = [&](const char* key, const char* op, const Json& values) {
+    return local({{"path", "/d"}},
+                 Json::array({{{"matchFields", Json::array({requirement(key, op, values)})}}}));
   };
-  for (const Update& row : rows) {
-    INFO(row.after.document.dump());
-    const auto messages = messages_of(validate_update(row.before, row.after));
-    if (row.complaint.empty()) {
-      CHECK(messages == std::vector<std::string>{});
-    } else {
-      REQUIRE(messages.size() == 1);
-      CHECK(messages.front().substr(0, row.complaint.size()) == row.complaint);
-    }
-  }
-}
-
-TEST_CASE("what may be created and is worth a warning", "[validation]") {
-  CHECK(creation_warnings(volume({})).empty());
-  CHECK(creation_warnings(volume(spec({{"persistentVolumeReclaimPolicy", "Recycle"}}))) ==
-        std::vector<std::string>{
-            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
-            "Instead, the recommended approach is to use dynamic provisioning."});
-  CHECK(creation_warnings(claim(annotated("volume.beta.kubernetes.io/storage-class", "x"))) ==
-        std::vector<std::string>{
-            "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; "
-            "use \"storageClassName\" attribute instead"});
-  CHECK(creation_warnings(claim(spec({{"resources", {{"requests", {{"storage", "100m"}}}}}}))) ==
-        std::vector<std::string>{"spec.resources.requests[storage]: fractional byte value "
-                                 "\"100m\" is invalid, must be an integer"});
+  const std::string terms = "spec.nodeAffinity.required.nodeSelectorTerms";
+  const std::string first = terms + "[0].matchExpressions[0].";
+  const std::string field = terms + "[0].matchFields[0].";
+  check_new(
+      volume,
+      {
+          {labelled("kubernetes.io/hostname", "In", {"n1"}), {}},
+          {local({{"path", "/d"}}, {}),
+           {"spec.nodeAffinity: Required value: Local volume requires node affinity"}},
+          {local(Json::object(), {}),
+           {"spec.local.path: Required value",
+            "spec.nodeAffinity: Required value: Local volume requires node affinity"}},
+          {local({{"path", "/a/../b"}}, Json::array({Json::object()})),
+           {"spec.local.path: Invalid value: \"/a/../b\": must not contain '..'"}},
+          {local({{"path", "d"}}, Json::array({Json::object()})), {}},
+          {local({{"path", "/d"}}, Json::array()),
+           {terms + ": Required value: must have at least one node selector term"}},
+          {labelled("k", "NotIn", Json::array()),
+           {first +
+            "values: Required value: must be specified when `operator` is 'In' or 'NotIn'"}},
+          {labelled("k", "Exists", {"v"}),
+           {first + "values: Forbidden: may not be specified when `operator` is 'Exists' or "
+                    "'DoesNotExist'"}},
+          {labelled("k", "Gt", {"1", "2"}),
+           {first + "values: Required value: must be specified single value when `operator` is "
+                    "'Lt' or 'Gt'"}},
+          {labelled("k", "Lt", {"1"}), {}},
+          {labelled("k", "Like", Json::array()),
+           {first + "operator: Invalid value: \"Like\": not a valid selector operator"}},
+          {labelled("a b", "In", {"v", "-"}),
+           {first + "key: Invalid value: \"a b\": name part " + kLabelWord,
+            first + "values[1]: Invalid value: \"-\": " + kLabelValue}},
+          {named("metadata.name", "In", {"n1"}), {}},
+          {named("metadata.name", "In", {"n1", "N2"}),
+           {field + "values: Required value: must be only one value when `operator` is 'In' or "
+                    "'NotIn' for node field selector",
+            field + "values[1]: Invalid value: \"N2\": " + kSubdomain}},
+          {named("metadata.uid", "Exists", Json::array()),
+           {field + "operator: Invalid value: \"Exists\": not a valid selector operator",
+            field + "key: Invalid value: \"metadata.uid\": not a valid field selector key"}},
+      });
 }
 
 }  // namespace claimfs::volumes
