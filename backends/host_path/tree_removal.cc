@@ -8,14 +8,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 
 namespace claimfs::backends::host_path {
 namespace {
 
-// Levels whose descriptors stay open; below, the way up is "..", and looked at.
-constexpr std::size_t kOpenLevels = 64;
-// Names of full directories that one look at a directory remembers; far below only one.
+// Levels that are gone into, each with a descriptor.
+constexpr std::size_t kOpenLevels = 128;
+// Names of full directories that one look at a directory remembers.
 constexpr std::size_t kMostLeft = 1024;
 // Somebody who goes on creating files meanwhile wins.
 constexpr int kMostEmptyLooks = 100;
@@ -71,8 +72,7 @@ Result<bool> TreeRemoval::remove_entries() {
   if (!stream) return failure_from_errno(path_of(""));
   (void)again.release();  // the stream's now
   bool is_empty = true;
-  const std::size_t most = levels_.size() < kOpenLevels ? kMostLeft : 1;
-  while (left().size() < most) {
+  while (left().size() < kMostLeft) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());
     if (!entry) {
@@ -124,7 +124,11 @@ Result<void> TreeRemoval::count(const char* name) {
   return {};
 }
 
+// Goes into a directory. One that is deeper than descriptors are kept open for is first moved up to
+// the root of the tree: the way back is never "..", which would lead wherever somebody has moved
+// the directory to meanwhile.
 Result<void> TreeRemoval::descend(const std::string& name) {
+  if (levels_.size() >= kOpenLevels) return move_up(name);
   auto opened = open_inside(directory(), name);
   if (!opened) {
     const int code = opened.error().code;
@@ -137,37 +141,25 @@ Result<void> TreeRemoval::descend(const std::string& name) {
     }
     return failure(code, path_of(name));
   }
-  struct stat state {};
-  if (::fstat(opened->get(), &state) != 0) return failure_from_errno(path_of(name));
-  if (levels_.size() >= kOpenLevels) levels_.back().directory.reset();
-  levels_.push_back({.name = name,
-                     .directory = std::move(*opened),
-                     .device = state.st_dev,
-                     .inode = state.st_ino,
-                     .left = {},
-                     .empty_looks = 0});
+  levels_.push_back({.name = name, .directory = std::move(*opened), .left = {}, .empty_looks = 0});
   return {};
+}
+
+Result<void> TreeRemoval::move_up(const std::string& name) {
+  while (true) {
+    const std::string free = ".claimfs-removing-" + std::to_string(moved_up_++);
+    if (::renameat2(directory(), name.c_str(), root_, free.c_str(), RENAME_NOREPLACE) == 0 ||
+        errno == ENOENT)
+      return {};
+    if (errno == EBUSY) return mount_inside(path_of(name));
+    if (errno != EEXIST) return failure_from_errno(path_of(name));
+  }
 }
 
 // The level is empty: it goes, and the one above is next.
 Result<void> TreeRemoval::ascend() {
   Level& level = levels_.back();
-  Fd up;
-  int above = root_;
-  if (levels_.size() > 1) {
-    Level& parent = levels_[levels_.size() - 2];
-    if (!parent.directory) {
-      // "..", if nobody has moved this directory meanwhile.
-      parent.directory =
-          Fd(::openat(level.directory.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      struct stat state {};
-      if (!parent.directory || ::fstat(parent.directory.get(), &state) != 0)
-        return failure_from_errno(path_of(""));
-      if (state.st_dev != parent.device || state.st_ino != parent.inode)
-        return failure(EBUSY, "'" + path_of("") + "' was moved while it was being removed");
-    }
-    above = parent.directory.get();
-  }
+  const int above = levels_.size() > 1 ? levels_[levels_.size() - 2].directory.get() : root_;
   if (::unlinkat(above, level.name.c_str(), AT_REMOVEDIR) == 0) {
     ++progress_.files;
   } else if (errno == ENOTEMPTY || errno == EEXIST) {

@@ -26,8 +26,6 @@ class TreeRemoval {
   struct Level {
     std::string name;  // in the level above
     Fd directory;      // closed while far below it
-    dev_t device = 0;
-    ino_t inode = 0;
     std::deque<std::string> left;  // directories that are not empty
     int empty_looks = 0;           // found nothing left, and yet it could not be removed
   };
@@ -39,6 +37,7 @@ class TreeRemoval {
   Result<bool> remove_entries();
   Result<void> remove_entry(const char* name, bool is_directory);
   Result<void> descend(const std::string& name);
+  Result<void> move_up(const std::string& name);
   Result<void> ascend();
   Result<void> count(const char* name);
 
@@ -48,7 +47,8 @@ class TreeRemoval {
   const std::stop_token stop_;
   std::deque<std::string> root_left_;
   std::vector<Level> levels_;
-  int swaps_ = 0;  // directories that were something else when they were to be opened
+  int moved_up_ = 0;  // numbers the names of directories that were too deep
+  int swaps_ = 0;     // directories that were something else when they were to be opened
 };
 
 // Opens a directory below an open one: of the same mount, no symlink on the way. EXDEV where
