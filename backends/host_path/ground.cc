@@ -40,7 +40,7 @@ Result<std::string> cleaned(const std::string& path) {
 // Opens a directory by its path, in which nothing may be a symlink.
 Result<Fd> open_directory(const std::string& path) {
   open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_NO_SYMLINKS;
   Fd opened(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
   if (opened) return opened;

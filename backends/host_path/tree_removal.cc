@@ -35,7 +35,7 @@ tl::unexpected<Error> mount_inside(const std::string& path) {
 
 Result<Fd> open_inside(int directory, const std::string& name) {
   open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
   Fd opened(static_cast<int>(::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
   if (!opened) return failure_from_errno();
