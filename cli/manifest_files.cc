@@ -136,8 +136,10 @@ std::string refusal_text(const control::Refusal& refusal, const config::Manifest
   std::string text =
       refusal.message.substr(0, refusal.message.find(" is invalid: ")) + " is invalid: ";
   for (const volumes::FieldError& cause : refusal.causes) {
-    text += (refusal.causes.size() > 1 ? "\n* " : "") + cause.message + " (" +
-            where(manifest, cause.field) + ")";
+    // What follows the first line is a difference, shown line by line.
+    const auto line_end = std::min(cause.message.find('\n'), cause.message.size());
+    text += (refusal.causes.size() > 1 ? "\n* " : "") + cause.message.substr(0, line_end) + " (" +
+            where(manifest, cause.field) + ")" + cause.message.substr(line_end);
   }
   return text;
 }

@@ -18,15 +18,19 @@ Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::stri
   for (const std::string& complaint : written->complaints)
     std::fprintf(stderr, "%s\n", complaint.c_str());
   if (!written->complaints.empty()) return ExitStatus::InvalidManifest;
-  for (const WrittenObject& each : written->objects) {
-    const auto imported = context.api->import(each.object);
-    if (!imported) {
-      const bool is_invalid = imported.error().reason == control::Refusal::Reason::Invalid;
-      return fail(is_invalid ? ExitStatus::InvalidManifest : failure_of(imported.error()).status,
-                  refusal_text(imported.error(), each.manifest));
+  std::vector<volumes::Object> objects;
+  for (WrittenObject& each : written->objects) {
+    if (each.object.name().empty()) {
+      const control::Refusal nameless{
+          .message = "an object without metadata.name cannot be imported", .causes = {}};
+      return fail(ExitStatus::InvalidManifest, refusal_text(nameless, each.manifest));
     }
-    std::printf("%s imported\n", qualified_name(*imported).c_str());
+    objects.push_back(std::move(each.object));
   }
+  const auto imported = context.api->import(objects);
+  if (!imported) return tl::unexpected(failure_of(imported.error()));
+  for (const volumes::Object& object : objects)
+    std::printf("%s imported\n", qualified_name(object).c_str());
   return ExitStatus::Done;
 }
 

@@ -290,12 +290,16 @@ Answered<Api::Deleted> Api::remove(const ObjectKey& key) {
   }
 }
 
-Answered<Object> Api::import(const Object& object) {
-  if (object.name().empty())
-    return refuse(Refusal::Reason::Invalid, "an object without metadata.name cannot be imported");
-  auto stored = store_.put(object);
-  if (!stored) return refuse(stored.error(), object.key());
-  return std::move(*stored);
+Answered<void> Api::import(std::vector<Object>& objects) {
+  std::vector<store::Write> writes;
+  for (Object& object : objects) {
+    if (object.name().empty())
+      return refuse(Refusal::Reason::Invalid, "an object without metadata.name cannot be imported");
+    writes.push_back({store::Write::Type::Put, &object});
+  }
+  if (const auto stored = store_.write_all(writes); !stored)
+    return refuse(Refusal::Reason::Unreachable, "the store failed: " + stored.error().message());
+  return {};
 }
 
 }  // namespace claimfs::control

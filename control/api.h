@@ -50,8 +50,9 @@ class Api {
   // A JSON merge patch (RFC 7386), validated as an update.
   Answered<Applied> patch(const volumes::ObjectKey& key, const volumes::Json& merge_patch);
   Answered<Deleted> remove(const volumes::ObjectKey& key);
-  // The whole object as it is: no defaults, no validation, any resourceVersion (restore).
-  Answered<volumes::Object> import(const volumes::Object& object);
+  // Whole objects as they are: no defaults, no validation, any resourceVersion (restore). All of
+  // them at once, so that nobody acts on half of a backup; each gets its new resourceVersion.
+  Answered<void> import(std::vector<volumes::Object>& objects);
 
  private:
   Answered<Applied> store_new(const volumes::Object& desired, bool dry_run);

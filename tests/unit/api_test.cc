@@ -20,6 +20,7 @@ struct Cluster {
   std::unique_ptr<store::Store> store = store::open_sqlite_store(directory.database()).value();
   Api api{*store, [this] { return now; }};
 
+  
   Json stored(const ObjectKey& key) const { return store->get(key).value().document; }
 };
 
@@ -58,6 +59,11 @@ Object storage_class(const char* name, bool is_default) {
     document["metadata"]["annotations"] = {{"storageclass.kubernetes.io/is-default-class", "true"}};
   }
   return {Kind::StorageClass, document};
+}
+
+void restore(Cluster& cluster, const Object& object) {
+  std::vector<Object> objects = {object};
+  REQUIRE(cluster.api.import(objects));
 }
 
 }  // namespace
@@ -193,7 +199,7 @@ TEST_CASE("apply says only what it wants changed", "[api]") {
 
 TEST_CASE("an imported object of a newer cluster can be changed", "[api]") {
   Cluster cluster;
-  REQUIRE(cluster.api.import(volume({{"spec", {{"futureField", {{"a", 1}}}}}})));
+  restore(cluster, volume({{"spec", {{"futureField", {{"a", 1}}}}}}));
   REQUIRE(cluster.api.patch(kVolume, {{"metadata", {{"labels", {{"k", "v"}}}}}}));
   CHECK(cluster.stored(kVolume)["spec"]["futureField"]["a"] == 1);
 }
@@ -209,8 +215,8 @@ TEST_CASE("a bound claim grows where its class lets it", "[api]") {
                   {"status", {{"phase", "Bound"}, {"capacity", {{"storage", "1Gi"}}}}}});
   };
   const Json more = {{"spec", {{"resources", {{"requests", {{"storage", "2Gi"}}}}}}}};
-  REQUIRE(cluster.api.import(bound("grows", "growing")));
-  REQUIRE(cluster.api.import(bound("stays", "")));
+  restore(cluster, bound("grows", "growing"));
+  restore(cluster, bound("stays", ""));
   CHECK(cluster.api.patch({Kind::PersistentVolumeClaim, "default", "grows"}, more));
   const auto refused = cluster.api.patch({Kind::PersistentVolumeClaim, "default", "stays"}, more);
   REQUIRE_FALSE(refused);
@@ -288,8 +294,8 @@ TEST_CASE("import puts objects back as they were", "[api]") {
   Object broken = volume({{"metadata", {{"uid", "u"}, {"resourceVersion", "99"}}},
                           {"spec", {{"accessModes", nullptr}}},
                           {"status", {{"phase", "Failed"}}}});
-  REQUIRE(cluster.api.import(broken));
-  REQUIRE(cluster.api.import(broken));
+  restore(cluster, broken);
+  restore(cluster, broken);
   Json document = cluster.stored(kVolume);
   document["metadata"].erase("resourceVersion");
   broken.document["metadata"].erase("resourceVersion");

@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -22,6 +21,7 @@
 
 #include "base/fd.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/forked.h"
 #include "tests/unit/store_fixture.h"
 
 namespace claimfs::backends {
@@ -68,10 +68,7 @@ std::string confined(const std::function<void(Findings&)>& body) {
   const store::Directory scratch;
   const std::string root = scratch.path("root");
   files::create_directories(root + "/proc");
-  int ends[2];
-  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
+  const Forked forked = run_forked([&] {
     Findings findings;
     const bool is_confined = ::unshare(CLONE_NEWNS) == 0 &&
                              ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
@@ -84,19 +81,10 @@ std::string confined(const std::function<void(Findings&)>& body) {
       body(findings);
       findings.expect(files::exists("/srv/outside/kept/file"), "what is outside was removed");
     }
-    (void)!::write(ends[1], findings.text().data(), findings.text().size());
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t size; (size = ::read(ends[0], buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<std::size_t>(size));
-  ::close(ends[0]);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  if (status != 0) text += "the case ended with status " + std::to_string(status);
-  return text;
+    return findings.text();
+  });
+  if (forked.status == 0) return forked.text;
+  return forked.text + "the case ended with status " + std::to_string(forked.status);
 }
 
 Result<void> remove_tree(const std::string& path) {
