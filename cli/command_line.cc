@@ -1,4 +1,5 @@
 #include "cli/command_line.h"
+#include "cli/duration_check.h"
 
 #include <cstdio>
 #include <exception>
@@ -153,6 +154,22 @@ class CommandLine {
     controller->add_flag("--until-settled", until_settled_,
                          "until nothing changes any more, then exit");
 
+    CLI::App* attach = verbs_.add_on_store(
+        "attach", "hold a claim for this node until `claimfs detach`", [this](Context& context) {
+          attach_.timeout = parse_duration(attach_timeout_).value();
+          return cli::attach(context, attach_);
+        });
+    attach->add_option("claim", attach_.claim, "NAMESPACE/CLAIM")->required();
+    attach->add_flag("--read-only", attach_.read_only, "only to read");
+    attach->add_option("--timeout", attach_timeout_, "how long to wait for its volume (60s)")
+        ->check(duration_check());
+
+    CLI::App* detach =
+        verbs_.add_on_store("detach", "let go of a claim that `claimfs attach` holds",
+                            [this](Context& context) { return cli::detach(context, detach_); });
+    detach->add_option("claim", detach_.claim, "NAMESPACE/CLAIM")->required();
+    detach->add_flag("--force", detach_.force, "although the node (--node) may be using it");
+
     CLI::App* status =
         verbs_.add_on_store("status", "this node's store and mounts in a page",
                             [this](Context& context) { return cli::status(context, output_); });
@@ -172,6 +189,9 @@ class CommandLine {
   VerbTable verbs_{app_};
   ObjectVerbs object_verbs_;
   MountArguments mount_;
+  AttachArguments attach_;
+  std::string attach_timeout_ = "60s";
+  DetachArguments detach_;
   std::vector<std::string> mount_options_, manifests_, files_;
   std::string output_, shell_;
   bool until_settled_ = false;

@@ -60,14 +60,15 @@ Outcome<config::Config> load_config(const GlobalFlags& flags) {
   return config;
 }
 
+volumes::Node node_of(const config::Config& config) {
+  return {.name = config.node, .labels = {config.node_labels.begin(), config.node_labels.end()}};
+}
+
 control::ControllerSettings controller_settings(const config::Config& config, bool with_node) {
   control::ControllerSettings settings{.host_path_roots = config.host_path_roots,
                                        .default_root = config.state + "/volumes",
                                        .node = std::nullopt};
-  if (with_node) {
-    settings.node = volumes::Node{.name = config.node,
-                                  .labels = {config.node_labels.begin(), config.node_labels.end()}};
-  }
+  if (with_node) settings.node = node_of(config);
   return settings;
 }
 

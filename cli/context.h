@@ -27,6 +27,9 @@ Outcome<config::Config> load_config(const GlobalFlags& flags);
 // Which file that is.
 std::string config_file_of(const GlobalFlags& flags);
 
+// The node that this process is of.
+volumes::Node node_of(const config::Config& config);
+
 // What the controller is told of it. `node`: whose pods are first consumers here.
 control::ControllerSettings controller_settings(const config::Config& config, bool with_node);
 

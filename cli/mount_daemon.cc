@@ -19,6 +19,7 @@
 #include "cli/state_page.h"
 #include "control/controller.h"
 #include "control/manifest_directory.h"
+#include "volumes/attachment.h"
 #include "volumes/pod.h"
 
 namespace claimfs::cli {
@@ -88,6 +89,11 @@ Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
   const store::Listing pods = TRY(store_->list(volumes::Kind::Pod));
   for (const auto& object : pods.objects) {
     if (volumes::Pod::from(object).protects(metadata)) return failure(EBUSY);
+  }
+  const store::Listing attachments = TRY(store_->list(volumes::Kind::Attachment));
+  for (const auto& object : attachments.objects) {
+    if (volumes::Attachment::from(object).is_of(claim.name_space, claim.name))
+      return failure(EBUSY);
   }
   const auto removed = api_->remove(key);
   if (removed) return {};
@@ -189,9 +195,10 @@ bool MountDaemon::serve() {
   spdlog::info("mount=up mount_point={} node={} store={} pid={}", arguments_.mount_point,
                config_.node, config_.store, ::getpid());
   claims_ = std::jthread([this](std::stop_token stop) {
+    control::FirstConsumers consumers(*store_, *events_, node_of(config_));
     control::follow_bound_claims(
-        *store_, std::move(stop), [this](std::vector<control::BoundClaim> bound) { show(bound); },
-        report_store_error);
+        *store_, std::move(stop), consumers,
+        [this](std::vector<control::BoundClaim> bound) { show(bound); }, report_store_error);
   });
   controller_ = std::jthread([this](std::stop_token stop) {
     const std::string holder = config_.node + " pid " + std::to_string(::getpid());

@@ -1,16 +1,10 @@
 #include "cli/object_verbs.h"
 
 #include "cli/duration.h"
+#include "cli/duration_check.h"
 
 namespace claimfs::cli {
 namespace {
-
-const CLI::Validator kDuration(
-    [](const std::string& text) {
-      return parse_duration(text) ? std::string()
-                                  : "\"" + text + "\" is no duration: write 60s, 500ms, 2m or 1h";
-    },
-    "DURATION");
 
 constexpr const char* kDeedFormats = "json, yaml, name, jsonpath=…";
 
@@ -135,7 +129,8 @@ void ObjectVerbs::add_delete(VerbTable& verbs) {
   remove->add_flag("--ignore-not-found", ignore_not_found_, "names that are missing are no error");
   remove->add_option("--wait", wait_, "whether to wait (true)")
       ->check(CLI::IsMember({"true", "false"}));
-  remove->add_option("--timeout", timeout_, "how long to wait (0: for ever)")->check(kDuration);
+  remove->add_option("--timeout", timeout_, "how long to wait (0: for ever)")
+      ->check(duration_check());
   add_dry_run(remove);
   remove->add_option("-o,--output", output_, "name");
 }
@@ -202,7 +197,7 @@ void ObjectVerbs::add_wait(VerbTable& verbs) {
                    "delete, create, condition=TYPE[=VALUE], jsonpath={PATH}[=VALUE], phase=PHASE")
       ->required();
   wait->add_option("--timeout", timeout_, "how long to wait (30s; 0: ask once; negative: for ever)")
-      ->check(kDuration);
+      ->check(duration_check());
 }
 
 }  // namespace claimfs::cli

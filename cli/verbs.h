@@ -85,6 +85,19 @@ struct WaitArguments {
 };
 Outcome<ExitStatus> wait(Context& context, const WaitArguments& arguments);
 
+struct AttachArguments {
+  std::string claim;  // NS/CLAIM
+  bool read_only = false;
+  std::chrono::milliseconds timeout{60'000};  // for a claim that waits for this, its first consumer
+};
+Outcome<ExitStatus> attach(Context& context, const AttachArguments& arguments);
+
+struct DetachArguments {
+  std::string claim;   // NS/CLAIM
+  bool force = false;  // said to be so by somebody: an event names them
+};
+Outcome<ExitStatus> detach(Context& context, const DetachArguments& arguments);
+
 Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::string>& files);
 Outcome<ExitStatus> export_objects(Context& context);
 

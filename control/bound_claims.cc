@@ -9,13 +9,16 @@ namespace {
 constexpr auto kLookAgain = std::chrono::seconds(30);
 constexpr auto kRetry = std::chrono::seconds(1);
 
-Result<void> follow(Mirror& mirror, const std::stop_token& stop,
+Result<void> follow(Mirror& mirror, const std::stop_token& stop, FirstConsumers& consumers,
                     const std::function<void(std::vector<BoundClaim>)>& show) {
   TRY_VOID(mirror.relist());
   std::stop_callback wake(stop, [&mirror] { mirror.wake(); });
   show(bound_claims(mirror.world()));
+  TRY_VOID(consumers.look(mirror));
   while (!stop.stop_requested()) {
-    if (TRY(mirror.follow(kLookAgain))) show(bound_claims(mirror.world()));
+    if (!TRY(mirror.follow(kLookAgain))) continue;
+    show(bound_claims(mirror.world()));
+    TRY_VOID(consumers.look(mirror));
   }
   return {};
 }
@@ -36,12 +39,13 @@ std::vector<BoundClaim> bound_claims(const volumes::World& world) {
   return bound;
 }
 
-void follow_bound_claims(store::Store& store, std::stop_token stop,
+void follow_bound_claims(store::Store& store, std::stop_token stop, FirstConsumers& consumers,
                          const std::function<void(std::vector<BoundClaim>)>& show,
                          const std::function<void(const Error&)>& report) {
   Mirror mirror(store);
   while (!stop.stop_requested()) {
-    if (const auto followed = follow(mirror, stop, show); !followed) report(followed.error());
+    if (const auto followed = follow(mirror, stop, consumers, show); !followed)
+      report(followed.error());
     std::mutex mutex;
     std::condition_variable_any never;
     std::unique_lock lock(mutex);

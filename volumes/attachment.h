@@ -18,6 +18,9 @@ struct Attachment {
   bool read_only = false;
 
   static Attachment from(const Object& object);
+  bool is_of(const std::string& claim_name_space, const std::string& claim_name) const {
+    return name_space == claim_name_space && claim == claim_name;
+  }
   // The whole document; uid and creationTimestamp are the caller's to add.
   Json document() const;
 };
