@@ -82,7 +82,12 @@ Result<ObjectCounts> count_objects(store::Store& store) {
     return volumes::text_at(object.document, {"status", "phase"});
   };
   const store::Listing volumes = TRY(store.list(Kind::PersistentVolume));
-  for (const Object& object : volumes.objects) ++counts.volumes[phase_of(object)];
+  for (const Object& object : volumes.objects) {
+    ++counts.volumes[phase_of(object)];
+    const std::string progress = volumes::text_at(
+        object.document, {"metadata", "annotations", volumes::kReclaimProgress});
+    if (!progress.empty()) counts.reclaims[object.name()] = progress;
+  }
   const store::Listing claims = TRY(store.list(Kind::PersistentVolumeClaim));
   for (const Object& object : claims.objects) ++counts.claims[phase_of(object)];
   counts.classes = static_cast<int>(TRY(store.list(Kind::StorageClass)).objects.size());
@@ -101,10 +106,13 @@ std::string counts_text(const ObjectCounts& counts) {
     }
     return std::to_string(sum) + text + (text.empty() ? "" : ")");
   };
+  std::string reclaims;
+  for (const auto& [volume, progress] : counts.reclaims)
+    reclaims += "reclaiming " + volume + ": " + progress + "\n";
   return "volumes: " + by_phase(counts.volumes) + "\nclaims: " + by_phase(counts.claims) +
          "\nstorage classes: " + std::to_string(counts.classes) +
          "\npods: " + std::to_string(counts.pods) +
-         "\nattachments: " + std::to_string(counts.attachments) + "\n";
+         "\nattachments: " + std::to_string(counts.attachments) + "\n" + reclaims;
 }
 
 fs::StateTexts state_texts(store::Store& store, MountFacts facts,

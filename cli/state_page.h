@@ -25,6 +25,7 @@ struct ObjectCounts {
   int classes = 0;
   int pods = 0;
   int attachments = 0;
+  std::map<std::string, std::string> reclaims;  // volume: how far its removal has come
 };
 Result<ObjectCounts> count_objects(store::Store& store);
 // Lines of `name value` about them.

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -7,6 +9,7 @@
 #include "cli/selection.h"
 #include "cli/until_true.h"
 #include "cli/verbs.h"
+#include "volumes/reclaim.h"
 
 namespace claimfs::cli {
 namespace {
@@ -27,9 +30,21 @@ std::string line_of(const ObjectKey& key, const DeleteArguments& arguments) {
 }
 
 // Gone, or another object under the name.
+// On a terminal, how far a long removal is, in a line that is written over and over.
+void show_progress(const volumes::Object& object) {
+  const std::string progress = volumes::text_at(
+      object.document, {"metadata", "annotations", volumes::kReclaimProgress});
+  if (progress.empty() || ::isatty(STDERR_FILENO) == 0) return;
+  std::cerr << "\r" << object.name() << ": " << progress << "\033[K";
+}
+
 Outcome<bool> is_gone(Context& context, const Going& going) {
   const auto now = context.store->get(going.key);
-  if (now) return now->uid() != going.uid;
+  if (now && now->uid() == going.uid) {
+    show_progress(*now);
+    return false;
+  }
+  if (now) return true;
   if (now.error().code == ENOENT) return true;
   return tl::unexpected(failure_of(now.error()));
 }
@@ -110,6 +125,7 @@ Outcome<ExitStatus> remove(Context& context, const DeleteArguments& arguments) {
     }
     return true;
   });
+  if (::isatty(STDERR_FILENO) != 0) std::cerr << "\r\033[K";
   if (!all_gone) return tl::unexpected(all_gone.error());
   if (*all_gone) return status;
   Failures late;

@@ -40,7 +40,8 @@ Outcome<ExitStatus> status(Context& context, const std::string& output) {
         {"claims", counts->claims},
         {"storageClasses", counts->classes},
         {"pods", counts->pods},
-        {"attachments", counts->attachments}};
+        {"attachments", counts->attachments},
+        {"reclaiming", counts->reclaims}};
     std::cout << document.dump(4) << "\n";
     return ExitStatus::Done;
   }
