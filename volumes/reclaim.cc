@@ -100,6 +100,7 @@ Notice refused(const Volume& volume, const std::string& why) {
 // What the provisioner that made the volume would do. 7.3
 Reclaim delete_provisioned(const Volume& volume, ReclaimWork work, const World& world,
                            std::span<const std::string> roots) {
+  if (volume.phase != VolumePhase::Released) return {};
   if (volume.metadata.is_deleting() && !volume.metadata.has_finalizer(kExternalDeletion)) return {};
   const std::string on_delete = annotation(volume, kOnDelete);
   if (on_delete == "archive") work.action = ReclaimWork::Action::Archive;
