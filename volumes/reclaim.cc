@@ -137,10 +137,9 @@ Reclaim decide_delete(const Volume& volume, const World& world,
   ReclaimWork work{.action = ReclaimWork::Action::Delete, .source = volume.source};
   const std::string provisioner = made_by(volume);
   if (is_ours(provisioner)) return delete_provisioned(volume, std::move(work), world, roots);
-  const bool is_external = (!provisioner.empty() && !provisioner.starts_with(kInTreePrefix)) ||
-                           volume.metadata.has_annotation(kMigratedTo) ||
-                           std::holds_alternative<CsiSource>(volume.source);
-  if (is_external) return {};
+  const bool is_external = provisioner.empty() ? std::holds_alternative<CsiSource>(volume.source)
+                                               : !provisioner.starts_with(kInTreePrefix);
+  if (is_external || volume.metadata.has_annotation(kMigratedTo)) return {};
   return delete_in_tree(volume, provisioner, std::move(work), roots);
 }
 
