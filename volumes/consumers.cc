@@ -52,10 +52,14 @@ Step select(const Claim& claim, const Node& node) {
 
 Placement place(const std::string& name_space, const std::vector<std::string>& names,
                 const World& world, const Node& node) {
-  std::vector<const Claim*> waiting;
+  std::vector<const Claim*> claims;  // each once, however many volumes of a pod name it
   for (const std::string& name : names) {
     const Claim* claim = world.claim(name_space, name);
     if (std::string why = refusal_of(name, claim); !why.empty()) return {{}, std::move(why)};
+    if (std::ranges::find(claims, claim) == claims.end()) claims.push_back(claim);
+  }
+  std::vector<const Claim*> waiting;
+  for (const Claim* claim : claims) {
     if (is_bound(*claim)) continue;
     const StorageClass* storage_class = class_of(*claim, world);
     if (!storage_class || !storage_class->waits_for_consumer || !claim->volume_name.empty())

@@ -28,11 +28,17 @@ std::string parameter(const StorageClass& storage_class, std::string_view key,
   return found == storage_class.parameters.end() ? otherwise : found->second;
 }
 
+std::string in_lower_case(std::string word) {
+  std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
+  return word;
+}
+
 // Parameters whose names nobody knows are refused: a mistyped onDelete would cost data.
 std::optional<std::string> unknown_parameter(const StorageClass& storage_class,
-                                             std::initializer_list<std::string_view> known) {
+                                             std::initializer_list<std::string_view> known,
+                                             bool in_any_case = false) {
   for (const auto& [key, value] : storage_class.parameters) {
-    if (std::ranges::find(known, key) == known.end())
+    if (std::ranges::find(known, in_any_case ? in_lower_case(key) : key) == known.end())
       return "invalid parameter " + in_quotes(key) + " in storage class";
   }
   return std::nullopt;
@@ -47,9 +53,10 @@ std::optional<std::string> refusal_of_base(const std::string& key, const std::st
   return std::nullopt;
 }
 
-// "delete", "retain" or "archive".
+// "delete", "retain" or "archive"; "" is "delete".
 Text on_delete_of(const StorageClass& storage_class) {
-  const std::string word = parameter(storage_class, "onDelete", "delete");
+  const std::string word = parameter(storage_class, "onDelete");
+  if (word.empty()) return std::string("delete");
   if (word == "delete" || word == "retain" || word == "archive") return word;
   return refuse("invalid value " + in_quotes(word) +
                 " for onDelete, supported values are [\"\" delete retain archive]");
@@ -223,7 +230,7 @@ Planned plan_share(const Claim& claim, const StorageClass& storage_class) {
                                TemplateStyle::Csi, claim);
   if (!below) return refuse(below.error());
   StorageClass words = storage_class;
-  words.parameters["onDelete"] = parameter(storage_class, "ondelete", "delete");
+  words.parameters["onDelete"] = parameter(storage_class, "ondelete");
   const auto on_delete = on_delete_of(words);
   if (!on_delete) return refuse(on_delete.error());
   const auto mode = mode_of(storage_class, "mountpermissions", 0777);
@@ -237,20 +244,17 @@ Planned plan_share(const Claim& claim, const StorageClass& storage_class) {
 // The keys of csi-driver-nfs' parameters may be written in any case.
 StorageClass with_lower_case_keys(StorageClass storage_class) {
   StringMap lower;
-  for (const auto& [key, value] : storage_class.parameters) {
-    std::string word = key;
-    std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
-    lower[word] = value;
-  }
+  for (const auto& [key, value] : storage_class.parameters) lower[in_lower_case(key)] = value;
   storage_class.parameters = std::move(lower);
   return storage_class;
 }
 
 Planned plan_nfs(const Claim& claim, const StorageClass& given) {
-  const StorageClass storage_class = with_lower_case_keys(given);
-  if (const auto unknown = unknown_parameter(
-          storage_class, {"server", "share", "subdir", "ondelete", "mountpermissions"}))
+  if (const auto unknown =
+          unknown_parameter(given, {"server", "share", "subdir", "ondelete", "mountpermissions"},
+                            /*in_any_case=*/true))
     return refuse(*unknown);
+  const StorageClass storage_class = with_lower_case_keys(given);
   auto plan = plan_share(claim, storage_class);
   if (!plan) return plan;
   const std::string root = plan->base == "/" ? "" : plan->base;

@@ -100,6 +100,7 @@ Notice refused(const Volume& volume, const std::string& why) {
 // What the provisioner that made the volume would do. 7.3
 Reclaim delete_provisioned(const Volume& volume, ReclaimWork work, const World& world,
                            std::span<const std::string> roots) {
+  if (volume.phase != VolumePhase::Released) return {};
   if (volume.metadata.is_deleting() && !volume.metadata.has_finalizer(kExternalDeletion)) return {};
   const std::string on_delete = annotation(volume, kOnDelete);
   if (on_delete == "archive") work.action = ReclaimWork::Action::Archive;
@@ -136,10 +137,9 @@ Reclaim decide_delete(const Volume& volume, const World& world,
   ReclaimWork work{.action = ReclaimWork::Action::Delete, .source = volume.source};
   const std::string provisioner = made_by(volume);
   if (is_ours(provisioner)) return delete_provisioned(volume, std::move(work), world, roots);
-  const bool is_external = (!provisioner.empty() && !provisioner.starts_with(kInTreePrefix)) ||
-                           volume.metadata.has_annotation(kMigratedTo) ||
-                           std::holds_alternative<CsiSource>(volume.source);
-  if (is_external) return {};
+  const bool is_external = provisioner.empty() ? std::holds_alternative<CsiSource>(volume.source)
+                                               : !provisioner.starts_with(kInTreePrefix);
+  if (is_external || volume.metadata.has_annotation(kMigratedTo)) return {};
   return delete_in_tree(volume, provisioner, std::move(work), roots);
 }
 
