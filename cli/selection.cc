@@ -201,9 +201,9 @@ Outcome<Found> find(store::Store& store, const Selection& selection) {
     return found;
   }
   // The version first: what changes while the names are looked up comes with the watch.
-  const auto listing = store.list(Kind::Attachment);
-  if (!listing) return tl::unexpected(failure_of(listing.error()));
-  found.version = listing->version;
+  const auto newest = store.newest();
+  if (!newest) return tl::unexpected(failure_of(newest.error()));
+  found.version = *newest;
   for (const ObjectKey& key : selection.keys) {
     auto object = store.get(key);
     if (object) {

@@ -8,6 +8,7 @@
 #include "cli/describe.h"
 #include "cli/version.h"
 #include "control/clock.h"
+#include "volumes/reclaim.h"
 
 namespace claimfs::cli {
 namespace {
@@ -84,8 +85,8 @@ Result<ObjectCounts> count_objects(store::Store& store) {
   const store::Listing volumes = TRY(store.list(Kind::PersistentVolume));
   for (const Object& object : volumes.objects) {
     ++counts.volumes[phase_of(object)];
-    const std::string progress = volumes::text_at(
-        object.document, {"metadata", "annotations", volumes::kReclaimProgress});
+    const std::string progress =
+        volumes::text_at(object.document, {"metadata", "annotations", volumes::kReclaimProgress});
     if (!progress.empty()) counts.reclaims[object.name()] = progress;
   }
   const store::Listing claims = TRY(store.list(Kind::PersistentVolumeClaim));

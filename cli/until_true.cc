@@ -6,9 +6,9 @@ Outcome<bool> until_true(store::Store& store, std::chrono::milliseconds timeout,
                          const std::function<Outcome<bool>()>& ask) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   // The watch begins before the first question, so that no change is missed.
-  const auto listing = store.list(volumes::Kind::PersistentVolumeClaim);
-  if (!listing) return tl::unexpected(failure_of(listing.error()));
-  auto watch = store.watch(listing->version);
+  const auto from = store.newest();
+  if (!from) return tl::unexpected(failure_of(from.error()));
+  auto watch = store.watch(*from);
   if (!watch) return tl::unexpected(failure_of(watch.error()));
   while (true) {
     const auto answer = ask();

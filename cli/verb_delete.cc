@@ -32,8 +32,8 @@ std::string line_of(const ObjectKey& key, const DeleteArguments& arguments) {
 // Gone, or another object under the name.
 // On a terminal, how far a long removal is, in a line that is written over and over.
 void show_progress(const volumes::Object& object) {
-  const std::string progress = volumes::text_at(
-      object.document, {"metadata", "annotations", volumes::kReclaimProgress});
+  const std::string progress =
+      volumes::text_at(object.document, {"metadata", "annotations", volumes::kReclaimProgress});
   if (progress.empty() || ::isatty(STDERR_FILENO) == 0) return;
   std::cerr << "\r" << object.name() << ": " << progress << "\033[K";
 }

@@ -162,6 +162,12 @@ class SqliteStore final : public Store {
     return written;
   }
 
+  Result<Version> newest() override {
+    return use([](Connection& connection) {
+      return connection.history().newest(connection.database());
+    });
+  }
+
   Result<std::unique_ptr<Watch>> watch(Version from) override {
     return SqliteWatch::open(files_, from, options_.kept_changes, options_.slow_look);
   }

@@ -102,6 +102,9 @@ class Store {
   // old ones.
   virtual Result<Written> write_all(std::span<const Write> writes) = 0;
 
+  // The version of now: watch from here, and look then, and nothing is missed.
+  virtual Result<Version> newest() = 0;
+
   // Changes after `from`, of all kinds.
   virtual Result<std::unique_ptr<Watch>> watch(Version from) = 0;
 

@@ -119,10 +119,10 @@ Reclaim delete_provisioned(const Volume& volume, ReclaimWork work, const World& 
                               "(reclaim.hostPathRoots); delete it by hand, then the volume";
       return {{.volume = {}, .claim = {}, .notices = {refused(volume, why)}}, {}};
     }
-    // Path templates can give two claims one directory; one of the volume's own name is its own.
-    const Volume* other = path.find(volume.metadata.name) == std::string::npos
-                              ? neighbour_in_use(volume, path, world)
-                              : nullptr;
+    // Path templates can give two claims one directory; one that is named after the claim's uid
+    // cannot be another's, and needs no look at every volume.
+    const bool is_its_own = path.find("pvc-" + volume.claim_ref->uid) != std::string::npos;
+    const Volume* other = is_its_own ? nullptr : neighbour_in_use(volume, path, world);
     if (other) {
       const std::string why = "the directory " + work.path() + " is shared with volume " +
                               in_quotes(other->metadata.name) + ", which is in use";

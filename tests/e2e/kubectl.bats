@@ -516,7 +516,7 @@ completed() {
   volumes 1Gi 2Gi
   claim data
   claim web shop
-  [ "$(completed d)" = 'delete describe' ]
+  [ "$(completed d)" = 'delete describe detach' ]
   [ "$(completed __)" = '' ]
   [ "$(completed get persistentvolume)" = 'persistentvolumeclaims persistentvolumes' ]
   [ "$(completed get pv,pv)" = 'pv,pv pv,pvc' ]
@@ -575,7 +575,7 @@ time.sleep(60)' "$STATE/store.sqlite"
       words=("$@") CURRENT=$# PREFIX=${@[-1]}
       _claimfs' zsh claimfs "$@" | sort | paste -sd' '
   }
-  [ "$(offered d)" = 'delete describe' ]
+  [ "$(offered d)" = 'delete describe detach' ]
   [ "$(offered get pv '')" = 'v-1gi v-2gi' ]
   [ "$(offered get pv --output=j)" = '--output=json --output=jsonpath-as-json= --output=jsonpath-file= --output=jsonpath=' ]
   [ "$(offered get pv x-)" = '' ]

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cerrno>
-#include <map>
+#include <condition_variable>
 #include <mutex>
 #include <set>
 #include <string>
@@ -22,7 +23,13 @@ class MemoryGround final : public backends::Ground {
     });
   }
   Result<void> remove_tree(const std::string& path, backends::RemovalProgress& progress,
-                           std::stop_token /*stop*/) override {
+                           std::stop_token stop) override {
+    if (is_held_) {
+      progress.files = 7;
+      progress.bytes = 5 << 20;
+      std::unique_lock lock(mutex_);
+      if (!let_go_.wait(lock, stop, [this] { return !is_held_; })) return failure(ECANCELED);
+    }
     return with([&]() -> Result<void> {
       progress.files = progress.files + 1;
       directories.erase(path);
@@ -46,6 +53,14 @@ class MemoryGround final : public backends::Ground {
     });
   }
 
+  // Removals begin, and wait.
+  void hold() { is_held_ = true; }
+  void let_go() {
+    const std::scoped_lock lock(mutex_);
+    is_held_ = false;
+    let_go_.notify_all();
+  }
+
   // For the test's own thread, while nothing works here.
   std::set<std::string> directories;
   std::set<std::string> contents;
@@ -62,6 +77,8 @@ class MemoryGround final : public backends::Ground {
   }
 
   std::mutex mutex_;
+  std::atomic<bool> is_held_ = false;
+  std::condition_variable_any let_go_;
 };
 
 }  // namespace claimfs
