@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,16 +14,18 @@ class DirectoryWatch {
  public:
   explicit DirectoryWatch(const std::vector<std::string>& directories);
 
-  // Waits until something changed and has been quiet for a moment, wake() was called, or `timeout`
-  // is over.
-  void wait(std::chrono::milliseconds timeout);
+  // Waits until something changed and has been quiet for a moment (a second at most), wake() was
+  // called, or `timeout` is over. True when something changed.
+  bool wait(std::chrono::milliseconds timeout);
   void wake();
 
  private:
-  // Directories that are not there yet are tried again at each wait.
-  void watch_missing();
+  // Directories that are not there yet are tried again at each wait, and what has been mounted or
+  // put in a directory's place is found. True when there is such a one.
+  bool watch_new();
 
   std::vector<std::string> directories_;
+  std::set<int> watches_;
   Fd inotify_;
   Fd wake_;
 };

@@ -1,173 +1,219 @@
 #include "control/manifest_directory.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <optional>
 
 #include "control/directory_watch.h"
 
 namespace claimfs::control {
 namespace {
 
+using std::chrono::seconds;
+using std::chrono::steady_clock;
 using volumes::Kind;
 using volumes::Object;
+using volumes::ObjectKey;
 
-// A net below the notifications, for filesystems that send none.
-constexpr auto kLookAgain = std::chrono::seconds(5);
-constexpr std::array kDeclarable = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
-                                    Kind::StorageClass, Kind::Pod};
-constexpr std::uintmax_t kLargestFile = 16U << 20U;
+// How late a change in the store may be noticed: one query each time.
+constexpr auto kLookAtStore = seconds(5);
+// A net below the notifications, for filesystems that send none: a stat of each file each time, in
+// a thousandth of the time where that is enough.
+constexpr auto kLookAtFiles = seconds(5);
+constexpr auto kLookAtFilesAtLast = seconds(60);
+constexpr int kRestForLook = 1000;
+// vim with a backup renames a file before it writes it anew.
+constexpr auto kGrace = seconds(1);
 
-bool is_manifest(const std::filesystem::path& file) {
-  const std::string extension = file.extension();
-  return !file.filename().string().starts_with('.') &&
-         (extension == ".yaml" || extension == ".yml" || extension == ".json");
-}
-
-std::string manifest_of(const Object& object) {
-  return volumes::text_at(object.document,
-                          {"metadata", "annotations", ManifestDirectories::kAnnotation});
-}
+std::string directory_of(const std::string& file) { return file.substr(0, file.rfind('/')); }
 
 }  // namespace
 
 ManifestDirectories::ManifestDirectories(std::vector<std::string> directories, store::Store& store,
                                          Api& api, ManifestParser parse, Report report)
     : directories_(std::move(directories)),
-      store_(store),
       api_(api),
-      parse_(std::move(parse)),
-      report_(std::move(report)) {}
+      report_(std::move(report)),
+      cache_(directories_, std::move(parse)),
+      stored_(store) {}
 
-void ManifestDirectories::read_file(const std::string& file, Contents& contents) const {
-  contents.present.insert(file);
-  std::error_code error;
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  if (!stream || std::filesystem::file_size(file, error) > kLargestFile || error ||
-      !(text << stream.rdbuf())) {
-    // An empty file sets failbit too, and says nothing.
-    if (!error && std::filesystem::file_size(file, error) == 0 && !error) {
-      contents.readable.insert(file);
-    } else {
-      contents.complaints.insert(file + ": cannot be read" +
-                                 (error ? ": " + error.message() : ", or is larger than 16 MiB"));
-    }
-    return;
-  }
-  ParsedManifest parsed = parse_(text.str(), file);
-  if (!parsed.complaints.empty()) {
-    contents.complaints.insert(parsed.complaints.begin(), parsed.complaints.end());
-    return;
-  }
-  contents.readable.insert(file);
-  for (Object& object : parsed.objects) {
-    if (std::ranges::find(kDeclarable, object.kind) == kDeclarable.end()) {
-      contents.complaints.insert(file + ": a " +
-                                 std::string(volumes::names_of(object.kind).kind_name) +
-                                 " cannot be declared in a manifest directory");
-      continue;
-    }
-    object.document["metadata"]["annotations"][std::string(kAnnotation)] = file;
-    const auto [at, is_new] = contents.objects.try_emplace(object.key(), Declared{object, file});
-    if (!is_new) {
-      contents.complaints.insert(
-          file + ": " + std::string(volumes::names_of(object.kind).singular) + " \"" +
-          object.name() + "\" is already declared in " + at->second.file + ", which counts");
-    }
-  }
+bool ManifestDirectories::look_at_files() {
+  const Time start = steady_clock::now();
+  const bool is_different = cache_.refresh();
+  const Duration rest = (steady_clock::now() - start) * kRestForLook;
+  look_pause_ = is_different ? Duration(kLookAtFiles)
+                             : std::clamp<Duration>(rest, kLookAtFiles, kLookAtFilesAtLast);
+  if (is_different) declare();
+  return is_different;
 }
 
-ManifestDirectories::Contents ManifestDirectories::read() const {
-  Contents contents;
-  for (const std::string& directory : directories_) {
-    std::error_code error;
-    std::set<std::string> files;
-    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-         entry.increment(error)) {
-      std::error_code ignored;
-      if (is_manifest(entry->path()) && entry->is_regular_file(ignored))
-        files.insert(entry->path());
+void ManifestDirectories::declare() {
+  declared_.clear();
+  conflicts_.clear();
+  for (const auto& [path, file] : cache_.files()) {
+    for (const DeclaredObject& object : file.objects) {
+      const auto [at, is_new] = declared_.try_emplace(object->key(), Declared{object, path});
+      if (is_new) continue;
+      conflicts_.insert(path + ": " + std::string(volumes::names_of(object->kind).singular) +
+                        " \"" + object->name() + "\" is already declared in " + at->second.file +
+                        ", which counts");
     }
-    if (error) {
-      // A directory that is away for a moment deletes nothing.
-      contents.is_complete = false;
-      contents.complaints.insert(directory + ": cannot be listed: " + error.message());
-      continue;
-    }
-    for (const std::string& file : files) read_file(file, contents);
   }
-  return contents;
+  std::erase_if(attempts_, [this](const auto& each) { return !declared_.contains(each.first); });
 }
 
-void ManifestDirectories::apply(const Contents& contents, std::set<std::string>& complaints) {
+bool ManifestDirectories::is_due(const ObjectKey& key, const Declared& declared, Look look) const {
+  const StoredManifests::Stored* stored = stored_.find(key);
+  if (stored && stored->file < declared.file) {
+    // An earlier file's, which cannot be read and whose last good version was before our time.
+    const auto file = cache_.files().find(stored->file);
+    if (file != cache_.files().end() && !file->second.has_version) return false;
+  }
+  const auto attempt = attempts_.find(key);
+  if (attempt == attempts_.end() || attempt->second.object != declared.object) return true;
+  if (attempt->second.version != (stored ? stored->version : 0)) return true;
+  // What else has changed may be the reason that it was refused for.
+  return look == Look::AtFiles && !attempt->second.refusal.empty();
+}
+
+void ManifestDirectories::apply(const ObjectKey& key, const Declared& declared) {
+  Attempt& attempt = attempts_[key];
+  attempt.object = declared.object;
+  const auto applied = api_.apply(*declared.object);
+  if (!applied) {
+    const StoredManifests::Stored* stored = stored_.find(key);
+    attempt.version = stored ? stored->version : 0;
+    attempt.refusal = declared.file + ": " + applied.error().message;
+    return;
+  }
+  attempt.refusal.clear();
+  attempt.version = stored_.put(applied->object);
+  if (applied->outcome != Api::Outcome::Unchanged)
+    stored_.wrote({.before = attempt.version - 1, .after = attempt.version});
+}
+
+void ManifestDirectories::apply(Look look) {
   // Classes before volumes before claims before pods: what is matched should be there first.
-  for (Kind kind :
+  for (const Kind kind :
        {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Pod}) {
-    for (const auto& [key, declared] : contents.objects) {
-      if (key.kind != kind) continue;
-      const auto applied = api_.apply(declared.object);
-      if (!applied) complaints.insert(declared.file + ": " + applied.error().message);
+    for (const auto& [key, declared] : declared_) {
+      if (stop_.stop_requested()) return;
+      if (key.kind == kind && is_due(key, declared, look)) apply(key, declared);
     }
   }
 }
 
-void ManifestDirectories::remove_what_went(const Contents& contents,
-                                           std::set<std::string>& complaints) {
-  if (!contents.is_complete) return;
+bool ManifestDirectories::is_spared(const std::string& path) {
+  const auto file = cache_.files().find(path);
+  if (file == cache_.files().end() || file->second.is_good) return false;
+  if (file->second.complaints.empty())
+    removals_.insert(path + ": is empty: the objects it declared stay until it is removed");
+  return true;
+}
+
+void ManifestDirectories::remove(const ObjectKey& key, const std::string& file) {
+  const auto removed = api_.remove(key);
+  if (removed) {
+    if (!removed->is_gone) stored_.put(removed->object);
+  } else if (removed.error().reason != Refusal::Reason::NotFound) {
+    removals_.insert(file + ": " + removed.error().message);
+    is_unfinished_ = true;
+  }
+}
+
+void ManifestDirectories::remove_what_went(Duration grace) {
+  removals_.clear();
+  next_removal_.reset();
+  std::map<ObjectKey, Time> undeclared;
+  std::map<std::string, std::size_t> in_blank_directories;
+  std::vector<std::pair<ObjectKey, std::string>> due;
+  const Time now = steady_clock::now();
+  for (const auto& [key, stored] : stored_.objects()) {
+    const std::string directory = directory_of(stored.file);
+    if (stored.file.empty() || stored.is_deleting || !cache_.is_ours(directory)) continue;
+    if (is_spared(stored.file) || declared_.contains(key)) continue;
+    if (!cache_.is_complete()) continue;
+    if (cache_.is_blank(directory)) {
+      ++in_blank_directories[directory];
+      continue;
+    }
+    const auto since = undeclared_since_.find(key);
+    const Time start = since == undeclared_since_.end() ? now : since->second;
+    if (now - start >= grace) {
+      due.emplace_back(key, stored.file);
+    } else {
+      undeclared.emplace(key, start);
+      next_removal_ = std::min(next_removal_.value_or(start + grace), start + grace);
+    }
+  }
+  undeclared_since_ = std::move(undeclared);
+  for (const auto& [directory, count] : in_blank_directories) {
+    removals_.insert(directory + ": is empty, and " + std::to_string(count) +
+                     " objects came from it: they stay, for a filesystem may have to be mounted "
+                     "there; any manifest in it, even an empty one, deletes them");
+  }
   // Claims before volumes, so that nothing waits for what goes next.
-  for (Kind kind :
+  for (const Kind kind :
        {Kind::Pod, Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass}) {
-    const auto listing = store_.list(kind);
-    if (!listing) {
-      complaints.insert("the store failed: " + listing.error().message());
-      return;
-    }
-    for (const Object& object : listing->objects) {
-      const std::string file = manifest_of(object);
-      const bool is_ours = std::ranges::any_of(directories_, [&file](const std::string& directory) {
-        return std::filesystem::path(file).parent_path() == std::filesystem::path(directory);
-      });
-      const bool is_unreadable =
-          contents.present.contains(file) && !contents.readable.contains(file);
-      if (!is_ours || is_unreadable || object.is_deleting() ||
-          contents.objects.contains(object.key()))
-        continue;
-      const auto removed = api_.remove(object.key());
-      if (!removed && removed.error().reason != Refusal::Reason::NotFound) {
-        complaints.insert(file + ": " + removed.error().message);
-      }
+    for (const auto& [key, file] : due) {
+      if (stop_.stop_requested()) return;
+      if (key.kind == kind) remove(key, file);
     }
   }
 }
 
-void ManifestDirectories::complain(std::set<std::string> complaints) {
+void ManifestDirectories::complain() {
+  std::set<std::string> complaints = cache_.complaints();
+  complaints.insert(conflicts_.begin(), conflicts_.end());
+  complaints.insert(removals_.begin(), removals_.end());
+  if (!store_failure_.empty()) complaints.insert(store_failure_);
+  has_refusals_ = false;
+  for (const auto& [key, attempt] : attempts_) {
+    if (attempt.refusal.empty()) continue;
+    has_refusals_ = true;
+    complaints.insert(attempt.refusal);
+  }
   for (const std::string& complaint : complaints) {
     if (!reported_.contains(complaint)) report_(complaint);
   }
   reported_ = std::move(complaints);
 }
 
-void ManifestDirectories::sync() {
-  const Contents contents = read();
-  std::set<std::string> complaints = contents.complaints;
-  apply(contents, complaints);
-  remove_what_went(contents, complaints);
-  complain(std::move(complaints));
+void ManifestDirectories::sync(Look look, Duration grace) {
+  bool is_different = std::exchange(is_unfinished_, false) || next_removal_;
+  if (look == Look::AtFiles) is_different |= look_at_files() || has_refusals_;
+  const auto stored = stored_.refresh();
+  store_failure_ = stored ? "" : "the store failed: " + stored.error().message();
+  if (!stored) {
+    is_unfinished_ = true;
+    complain();
+    return;
+  }
+  if (!is_different && !*stored) return;
+  apply(look);
+  if (stop_.stop_requested()) return;
+  remove_what_went(grace);
+  complain();
 }
 
+void ManifestDirectories::sync() { sync(Look::AtFiles, Duration::zero()); }
+
 void ManifestDirectories::run(std::stop_token stop) {
+  stop_ = std::move(stop);
   DirectoryWatch watch(directories_);
-  std::stop_callback wake(stop, [&watch] { watch.wake(); });
-  while (!stop.stop_requested()) {
-    sync();
-    watch.wait(kLookAgain);
+  std::stop_callback wake(stop_, [&watch] { watch.wake(); });
+  Time next_look = steady_clock::now();
+  bool has_changed = true;
+  while (!stop_.stop_requested()) {
+    const Time now = steady_clock::now();
+    // Before anything is deleted it is looked for once more.
+    const bool is_time = now >= next_look || (next_removal_ && now >= *next_removal_);
+    const bool looks = has_changed || is_time;
+    sync(looks ? Look::AtFiles : Look::AtStore, kGrace);
+    if (looks) next_look = steady_clock::now() + look_pause_;
+    const Time next = std::min(
+        {steady_clock::now() + kLookAtStore, next_look, next_removal_.value_or(next_look)});
+    has_changed = watch.wait(std::chrono::ceil<std::chrono::milliseconds>(
+        std::max(next - steady_clock::now(), Duration::zero())));
   }
 }
 

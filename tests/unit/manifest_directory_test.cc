@@ -2,81 +2,15 @@
 
 #include "control/manifest_directory.h"
 
-#include <fstream>
-
-#include "cli/manifest_files.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/manifest_ground.h"
 
 namespace claimfs::control {
-namespace {
 
 using volumes::Json;
 using volumes::Kind;
 using volumes::Object;
 using volumes::ObjectKey;
-
-std::string volume(const std::string& name, const std::string& size = "1Gi") {
-  return "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: " + name +
-         "}\nspec:\n  capacity: {storage: " + size +
-         "}\n  accessModes: [ReadWriteOnce]\n  hostPath: {path: /data}\n";
-}
-std::string claim(const std::string& name) {
-  return "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: " + name +
-         "}\nspec:\n  accessModes: [ReadWriteOnce]\n  resources: {requests: {storage: 1Gi}}\n";
-}
-
-class Manifests {
- public:
-  Manifests() { std::filesystem::create_directory(path()); }
-
-  std::string path() const { return directory_.path("manifests"); }
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(path() + "/" + name) << text;
-  }
-  void remove(const std::string& name) { std::filesystem::remove(path() + "/" + name); }
-
-  void sync() { directories_.sync(); }
-  // As after a restart: nothing is remembered but what the store has.
-  void sync_anew() {
-    ManifestDirectories({path()}, *store_, api_, cli::manifest_parser(), report()).sync();
-  }
-
-  // "pv a 1Gi", "pvc b", in the store's order; Terminating ones in brackets.
-  std::vector<std::string> stored() const {
-    std::vector<std::string> all;
-    const auto volumes = store_->list(Kind::PersistentVolume).value();
-    for (const Object& object : volumes.objects) {
-      all.push_back(
-          shown(object, "pv " + object.name() + " " +
-                            volumes::text_at(object.document, {"spec", "capacity", "storage"})));
-    }
-    const auto claims = store_->list(Kind::PersistentVolumeClaim).value();
-    for (const Object& object : claims.objects)
-      all.push_back(shown(object, "pvc " + object.name_space() + "/" + object.name()));
-    return all;
-  }
-
-  std::vector<std::string> complaints;
-  Api& api() { return api_; }
-
- private:
-  static std::string shown(const Object& object, const std::string& text) {
-    return object.is_deleting() ? "(" + text + ")" : text;
-  }
-  ManifestDirectories::Report report() {
-    return [this](const std::string& complaint) { complaints.push_back(complaint); };
-  }
-
-  store::Directory directory_;
-  std::unique_ptr<store::Store> store_ = store::open_sqlite_store(directory_.database()).value();
-  Api api_{*store_, system_clock()};
-  ManifestDirectories directories_{{path()}, *store_, api_, cli::manifest_parser(), report()};
-};
-
-using Strings = std::vector<std::string>;
-
-}  // namespace
 
 TEST_CASE("what appears is applied, what changes is updated, what goes is deleted", "[manifests]") {
   Manifests manifests;
