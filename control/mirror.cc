@@ -66,30 +66,40 @@ const volumes::Object* Mirror::find(const volumes::ObjectKey& key) const {
   return found == objects_.end() ? nullptr : &found->second;
 }
 
-void Mirror::put(volumes::Object object) {
+template <class Take>
+void Mirror::replace(volumes::Object object, Take&& take) {
   const auto key = object.key();
   touched_(key);
-  switch (object.kind) {
-    case Kind::PersistentVolume:
-      world_.put(volumes::Volume::from(object));
-      break;
-    case Kind::PersistentVolumeClaim:
-      world_.put(volumes::Claim::from(object));
-      break;
-    case Kind::StorageClass:
-      world_.put(volumes::StorageClass::from(object));
-      break;
-    case Kind::Pod:
-      world_.put(volumes::Pod::from(object));
-      break;
-    case Kind::Attachment:
-      world_.put(volumes::Attachment::from(object));
-      break;
-    case Kind::Event:
-      return;
-  }
+  take(object);
   objects_.insert_or_assign(key, std::move(object));
   touched_(key);
+}
+
+void Mirror::put(volumes::Object object, volumes::Volume volume) {
+  replace(std::move(object), [&](const auto&) { world_.put(std::move(volume)); });
+}
+
+void Mirror::put(volumes::Object object, volumes::Claim claim) {
+  replace(std::move(object), [&](const auto&) { world_.put(std::move(claim)); });
+}
+
+void Mirror::put(volumes::Object object) {
+  replace(std::move(object), [this](const volumes::Object& read) {
+    switch (read.kind) {
+      case Kind::PersistentVolume:
+        return world_.put(volumes::Volume::from(read));
+      case Kind::PersistentVolumeClaim:
+        return world_.put(volumes::Claim::from(read));
+      case Kind::StorageClass:
+        return world_.put(volumes::StorageClass::from(read));
+      case Kind::Pod:
+        return world_.put(volumes::Pod::from(read));
+      case Kind::Attachment:
+        return world_.put(volumes::Attachment::from(read));
+      case Kind::Event:
+        break;  // not mirrored
+    }
+  });
 }
 
 void Mirror::erase(const volumes::ObjectKey& key) {

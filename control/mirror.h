@@ -39,6 +39,9 @@ class Mirror {
 
   // What its user is about to write, or found out, itself.
   void put(volumes::Object object);
+  // The same where what is to be read from the document is known already.
+  void put(volumes::Object object, volumes::Volume volume);
+  void put(volumes::Object object, volumes::Claim claim);
   void erase(const volumes::ObjectKey& key);
   // For store::Store::write_all(), which leaves the new resourceVersion in it. Not null.
   volumes::Object* to_write(const volumes::ObjectKey& key) { return &objects_.at(key); }
@@ -46,6 +49,9 @@ class Mirror {
   void written(const store::Written& own, const std::vector<volumes::ObjectKey>& keys);
 
  private:
+  template <class Take>
+  void replace(volumes::Object object, Take&& take);
+
   store::Store& store_;
   Touched touched_;
   Guarded<std::shared_ptr<store::Watch>>

@@ -31,17 +31,23 @@ void PendingWrites::note(const ObjectKey& key, Write::Type type) {
   }
 }
 
-bool PendingWrites::put(const ObjectKey& key, Json document) {
-  const volumes::Object* known = mirror_.find(key);
-  if (document == known->document) return false;
+// `known`: what the mirror would read from the document, if it need not.
+template <class... Known>
+bool PendingWrites::replace(const ObjectKey& key, Json document, const Known&... known) {
+  const volumes::Object* before = mirror_.find(key);
+  if (document == before->document) return false;
   if (key.kind == Kind::PersistentVolume &&
       volumes::text_at(document, {"status", "phase"}) !=
-          volumes::text_at(known->document, {"status", "phase"})) {
+          volumes::text_at(before->document, {"status", "phase"})) {
     document["status"]["lastPhaseTransitionTime"] = volumes::timestamp_text(clock_());
   }
   note(key, Write::Type::Update);
-  mirror_.put({key.kind, std::move(document)});
+  mirror_.put({key.kind, std::move(document)}, known...);
   return true;
+}
+
+bool PendingWrites::put(const ObjectKey& key, Json document) {
+  return replace(key, std::move(document));
 }
 
 void PendingWrites::create(volumes::Object object) {
@@ -59,12 +65,12 @@ bool PendingWrites::perform(const volumes::Step& step) {
   bool changed = false;
   if (step.volume) {
     const ObjectKey key{Kind::PersistentVolume, "", step.volume->metadata.name};
-    changed |= put(key, step.volume->written_into(mirror_.find(key)->document));
+    changed |= replace(key, step.volume->written_into(mirror_.find(key)->document), *step.volume);
   }
   if (step.claim) {
     const auto& metadata = step.claim->metadata;
     const ObjectKey key{Kind::PersistentVolumeClaim, metadata.name_space, metadata.name};
-    changed |= put(key, step.claim->written_into(mirror_.find(key)->document));
+    changed |= replace(key, step.claim->written_into(mirror_.find(key)->document), *step.claim);
   }
   return changed;
 }

@@ -45,6 +45,8 @@ class PendingWrites {
     std::string base;  // the resourceVersion that it is compared with
   };
 
+  template <class... Known>
+  bool replace(const volumes::ObjectKey& key, volumes::Json document, const Known&... known);
   void note(const volumes::ObjectKey& key, store::Write::Type type);
   Result<void> read_again();
 
