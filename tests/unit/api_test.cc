@@ -20,7 +20,7 @@ struct Cluster {
   std::unique_ptr<store::Store> store = store::open_sqlite_store(directory.database()).value();
   Api api{*store, [this] { return now; }};
 
-  
+
   Json stored(const ObjectKey& key) const { return store->get(key).value().document; }
 };
 
