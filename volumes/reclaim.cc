@@ -232,7 +232,11 @@ bool protection_ends(const Volume& volume, const World& world, std::span<const s
   if (!volume.metadata.is_deleting() || !volume.metadata.has_finalizer(kVolumeProtection))
     return false;
   if (volume.phase == VolumePhase::Bound) return false;
-  return volume.phase != VolumePhase::Released || !decide_reclaim(volume, world, roots).work;
+  if (volume.phase != VolumePhase::Released) return true;
+  const Reclaim left = decide_reclaim(volume, world, roots);
+  // Told something, and not Failed: it waits.
+  const bool waits = !left.step.notices.empty() && !left.step.volume;
+  return !left.work && !waits;
 }
 
 }  // namespace claimfs::volumes

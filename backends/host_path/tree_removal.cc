@@ -90,7 +90,7 @@ Result<bool> TreeRemoval::remove_entries() {
 
 Result<void> TreeRemoval::remove_entry(const char* name, bool is_directory) {
   if (!is_directory) {
-    TRY_VOID(count(name));
+    count(name);
     if (::unlinkat(directory(), name, 0) == 0) {
       ++progress_.files;
       return {};
@@ -117,11 +117,10 @@ Result<void> TreeRemoval::remove_entry(const char* name, bool is_directory) {
 }
 
 // The space that goes with this name.
-Result<void> TreeRemoval::count(const char* name) {
+void TreeRemoval::count(const char* name) {
   struct stat state {};
   if (::fstatat(directory(), name, &state, AT_SYMLINK_NOFOLLOW) == 0 && state.st_nlink == 1)
     progress_.bytes += static_cast<std::uint64_t>(state.st_blocks) * kBlock;
-  return {};
 }
 
 // Goes into a directory. One that is deeper than descriptors are kept open for is first moved up to

@@ -39,7 +39,7 @@ class TreeRemoval {
   Result<void> descend(const std::string& name);
   Result<void> move_up(const std::string& name);
   Result<void> ascend();
-  Result<void> count(const char* name);
+  void count(const char* name);
 
   const int root_;
   const std::string path_;
