@@ -130,8 +130,11 @@ Result<void> StorageWork::perform(const volumes::Volume& volume, const ReclaimWo
   switch (work.action) {
     case ReclaimWork::Action::Delete:
       return host_.remove_tree(work.path(), progress, stop);
-    case ReclaimWork::Action::Recycle:
-      return host_.scrub(work.path(), progress, stop);
+    case ReclaimWork::Action::Recycle: {
+      const auto scrubbed = host_.scrub(work.path(), progress, stop);
+      // Kubernetes' recycler is a pod, for which a missing directory is made: it is empty.
+      return !scrubbed && scrubbed.error().code == ENOENT ? Result<void>() : scrubbed;
+    }
     case ReclaimWork::Action::Archive:
       TRY_VOID(host_.archive(work.path(), "archived-" + base_name(work.path())));
       return {};

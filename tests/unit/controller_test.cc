@@ -84,6 +84,16 @@ TEST_CASE("Recycle: emptied, told, and free again or kept for its claim", "[cont
               cluster.get(Kind::PersistentVolume, "mine")["spec"]["claimRef"]["resourceVersion"]}});
 }
 
+TEST_CASE("Recycle of a directory that is not there has nothing to empty", "[controller]") {
+  Cluster cluster;
+  cluster.create(volume("pv", "Recycle"));
+  cluster.create(claim("data"));
+  cluster.settle();
+  cluster.remove(Kind::PersistentVolumeClaim, "data");
+  cluster.settle();
+  CHECK(cluster.phase(Kind::PersistentVolume, "pv") == "Available");
+}
+
 TEST_CASE("a static volume deleted before its claim has its policy carried out", "[controller]") {
   Cluster cluster;
   cluster.ground.directories = {"/tmp/pv"};
