@@ -71,7 +71,8 @@ void Agenda::fill_restless(const World& world) {
   for (const auto& [name, volume] : world.volumes()) {
     const bool is_released = volume.phase == volumes::VolumePhase::Released ||
                              volume.phase == volumes::VolumePhase::Failed;
-    if (is_released || volume.metadata.is_deleting()) volumes_.insert(name);
+    const bool is_kept = volume.reclaim_policy == volumes::ReclaimPolicy::Retain;
+    if ((is_released && !is_kept) || volume.metadata.is_deleting()) volumes_.insert(name);
   }
   for (const auto& [name, claim] : world.claims()) {
     const bool is_served = claim.phase == volumes::ClaimPhase::Bound && claim.status_capacity &&
