@@ -98,8 +98,12 @@ std::vector<std::string> Agenda::take_volumes() {
 std::vector<Agenda::ClaimName> Agenda::take_claims(const World& world) {
   auto taken = std::exchange(claims_, {});
   for (const std::string& name : std::exchange(classes_with_room_, {})) {
-    const auto& waiting = world.waiting(name);
-    taken.insert(waiting.begin(), waiting.end());
+    for (const ClaimName& waiting : world.waiting(name)) {
+      taken.insert(waiting);
+      // A pod may be its first consumer, and has found nothing so far.
+      for (const volumes::Pod* pod : world.referring_to(waiting))
+        pods_.emplace(waiting.first, pod->metadata.name);
+    }
   }
   std::vector<std::pair<std::string, ClaimName>> by_age;
   for (const ClaimName& name : taken) {

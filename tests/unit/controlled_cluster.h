@@ -100,6 +100,16 @@ class Cluster {
     return lines;
   }
 
+  // Looks at every change of the store; false when it never holds.
+  template <class Holds>
+  bool until(Holds&& holds) {
+    const auto watch = *store->watch(*store->newest());
+    const auto deadline = std::chrono::steady_clock::now() + store::kLong;
+    while (!holds() && std::chrono::steady_clock::now() < deadline)
+      (void)watch->next(std::chrono::milliseconds(100));
+    return holds();
+  }
+
   MemoryGround ground;
   store::Directory directory;
   std::unique_ptr<store::Store> store = *store::open_sqlite_store(directory.database());

@@ -1,5 +1,7 @@
 // Volumes that the controller makes: for classes, for first consumers, for pods.
 
+#include <thread>
+
 #include "tests/unit/controlled_cluster.h"
 
 namespace claimfs::controlled {
@@ -103,6 +105,35 @@ TEST_CASE("claims that wait get a volume of the first pod's node", "[controller]
   const Json dynamic = cluster.get(Kind::PersistentVolumeClaim, "dynamic");
   CHECK(volumes::text_at(dynamic, {"status", "phase"}) == "Bound");
   CHECK(dynamic["metadata"]["annotations"]["volume.kubernetes.io/selected-node"] == "here");
+}
+
+TEST_CASE("a first consumer gets the volume that comes after it", "[controller]") {
+  Cluster cluster;
+  cluster.create(storage_class("manual", {{"volumeBindingMode", "WaitForFirstConsumer"},
+                                          {"provisioner", "kubernetes.io/no-provisioner"},
+                                          {"parameters", nullptr}}));
+  cluster.create(claim("data"));
+  cluster.create(
+      {{"apiVersion", "v1"},
+       {"kind", "Pod"},
+       {"metadata", {{"name", "pod"}, {"namespace", "default"}}},
+       {"spec",
+        {{"nodeName", "here"},
+         {"volumes", Json::array({{{"name", "data"},
+                                   {"persistentVolumeClaim", {{"claimName", "data"}}}}})}}}});
+  control::Controller controller(
+      *cluster.store, control::system_clock(), cluster.ground,
+      {.host_path_roots = {}, .default_root = "", .node = volumes::Node{"here", {}}});
+  std::jthread running(
+      [&](const std::stop_token& stop) { controller.run(stop, "the test", [](const Error&) {}); });
+  CHECK(cluster.until([&] {
+    return cluster.events("pod").contains(
+        "Warning FailedScheduling: 0/1 nodes are available: node(s) didn't find available "
+        "persistent volumes to bind.");
+  }));
+  cluster.create(volume("pv", "Retain"));
+  CHECK(
+      cluster.until([&] { return cluster.phase(Kind::PersistentVolumeClaim, "data") == "Bound"; }));
 }
 
 TEST_CASE("an ephemeral volume's claim comes and goes with its pod", "[controller]") {

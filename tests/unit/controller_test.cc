@@ -137,26 +137,19 @@ TEST_CASE("a long removal says how far it is, and the loop goes on beside it", "
                                  {.host_path_roots = {"/tmp"}, .default_root = "", .node = {}});
   std::jthread running(
       [&](const std::stop_token& stop) { controller.run(stop, "the test", [](const Error&) {}); });
-  const auto until = [&](auto&& holds) {
-    const auto watch =
-        *cluster.store->watch((*cluster.store->list(Kind::PersistentVolume)).version);
-    const auto deadline = std::chrono::steady_clock::now() + store::kLong;
-    while (!holds() && std::chrono::steady_clock::now() < deadline)
-      (void)watch->next(std::chrono::milliseconds(100));
-    return holds();
-  };
   cluster.remove(Kind::PersistentVolumeClaim, "data");
-  CHECK(until([&] { return cluster.phase(Kind::PersistentVolume, "pv") == "Released"; }));
-  CHECK(until([&] {
+  CHECK(cluster.until([&] { return cluster.phase(Kind::PersistentVolume, "pv") == "Released"; }));
+  CHECK(cluster.until([&] {
     return volumes::text_at(cluster.get(Kind::PersistentVolume, "pv"),
                             {"metadata", "annotations", "claimfs.io/reclaim"}) ==
            "7 files removed, 5.0Mi freed";
   }));
   cluster.create(volume("other", "Retain"));
   cluster.create(claim("other"));
-  CHECK(until([&] { return cluster.phase(Kind::PersistentVolumeClaim, "other") == "Bound"; }));
+  CHECK(cluster.until(
+      [&] { return cluster.phase(Kind::PersistentVolumeClaim, "other") == "Bound"; }));
   cluster.ground.let_go();
-  CHECK(until([&] { return cluster.get(Kind::PersistentVolume, "pv").is_null(); }));
+  CHECK(cluster.until([&] { return cluster.get(Kind::PersistentVolume, "pv").is_null(); }));
 }
 
 }  // namespace claimfs::controlled
