@@ -64,13 +64,29 @@ TEST_CASE("a restart applies nothing anew", "[manifests]") {
 }
 
 TEST_CASE("two changes within one tick of the clock are both seen", "[manifests]") {
-  Manifests manifests;
+  const Manifests manifests;
+  ManifestCache cache({manifests.path()}, cli::manifest_parser());
   for (int round = 0; round < 50; ++round) {
-    const std::string size = std::to_string(round + 10) + "Gi";  // of one length
+    // Of one length, in the same file: its signature is the same.
+    const std::string size = std::to_string(round + 10) + "Gi";
     manifests.write("a.yaml", volume("a", size));
-    manifests.sync();
-    REQUIRE(manifests.stored() == Strings{"pv a " + size});
+    REQUIRE(cache.refresh());
+    const volumes::Object& object = *cache.files().begin()->second.objects.front();
+    REQUIRE(volumes::text_at(object.document, {"spec", "capacity", "storage"}) == size);
   }
+}
+
+TEST_CASE("a signature is not trusted within a tick of the change it shows", "[manifests]") {
+  // A kernel with finer clocks never shows two changes as one, so time is given here.
+  struct stat status {};
+  status.st_ctim = {.tv_sec = 1'000, .tv_nsec = 0};
+  const FileSignature signature(status);
+  constexpr std::int64_t kChanged = 1'000'000'000'000;
+  CHECK(signature.is_recent(kChanged));
+  CHECK(signature.is_recent(kChanged + 10'000'000));
+  CHECK_FALSE(signature.is_recent(kChanged + 1'000'000'000));
+  // Of a server whose clock is ahead.
+  CHECK_FALSE(signature.is_recent(kChanged - 1'000'000'000));
 }
 
 TEST_CASE("what has drifted is applied again, what others add is left alone", "[manifests]") {
