@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "base/fd.h"
 
@@ -20,7 +22,8 @@ using volumes::Object;
 constexpr std::array kDeclarable = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
                                     Kind::StorageClass, Kind::Pod};
 constexpr std::int64_t kLargestFile = 16 << 20;
-// A directory in which files are renamed all the time is looked at again later.
+// How long it is waited until a directory from which something is missing keeps still.
+constexpr auto kPause = std::chrono::milliseconds(25);
 constexpr int kListings = 10;
 
 std::string without_slash(const std::string& directory) {
@@ -29,12 +32,6 @@ std::string without_slash(const std::string& directory) {
 }
 
 std::string directory_of(const std::string& file) { return file.substr(0, file.rfind('/')); }
-
-bool same_names(const ManifestListing& left, const ManifestListing& right) {
-  return std::ranges::equal(
-      left.files, right.files, {}, [](const auto& each) { return each.first; },
-      [](const auto& each) { return each.first; });
-}
 
 struct Text {
   std::string text;
@@ -85,7 +82,7 @@ ManifestCache::ManifestCache(const std::vector<std::string>& directories, Manife
 }
 
 bool ManifestCache::is_complete() const {
-  return std::ranges::all_of(directories_, [](const auto& each) { return each.second.is_listed; });
+  return std::ranges::all_of(directories_, [](const auto& each) { return each.second.is_whole; });
 }
 
 bool ManifestCache::is_blank(const std::string& directory) const {
@@ -114,32 +111,35 @@ std::size_t ManifestCache::count_missing(const std::string& directory,
   return missing;
 }
 
-Result<ManifestListing> ManifestCache::settled_listing(const std::string& directory) const {
-  ManifestListing listing = TRY(list_manifests(directory));
-  // While a file is renamed, readdir may show it under neither name: what is missing must be so
-  // twice.
-  for (int count = 1; count < kListings && count_missing(directory, listing) > 0; ++count) {
-    ManifestListing again = TRY(list_manifests(directory));
-    if (same_names(listing, again)) return again;
-    listing = std::move(again);
+Result<ManifestListing> ManifestCache::settled_listing(const std::string& path,
+                                                       const Directory& directory) const {
+  ManifestListing listing = TRY(list_manifests(path));
+  for (int count = 1; count < kListings && !listing.is_settled; ++count) {
+    // At first nobody knows what is missing.
+    if (directory.device && count_missing(path, listing) == 0) break;
+    std::this_thread::sleep_for(kPause);
+    listing = TRY(list_manifests(path));
   }
-  if (count_missing(directory, listing) > 0) return failure(EAGAIN, "its files keep being renamed");
   return listing;
 }
 
 void ManifestCache::list(const std::string& path, Directory& directory, Listings& seen,
                          Gone& gone) {
-  auto listing = settled_listing(path);
-  directory.is_listed = listing.has_value();
+  auto listing = settled_listing(path, directory);
   if (!listing) {
     // A directory that is away for a moment deletes nothing.
+    directory.is_whole = false;
     directory.complaint = path + ": cannot be listed: " + listing.error().message();
     return;
   }
   directory.complaint.clear();
   directory.had_files |= !listing->files.empty();
   const std::size_t missing = count_missing(path, *listing);
-  if (missing > 0 && directory.device && *directory.device != listing->device) {
+  directory.is_whole = listing->is_settled || (missing == 0 && directory.device);
+  if (!directory.is_whole) {
+    if (missing > 0)
+      directory.complaint = path + ": does not keep still: nothing is deleted until it does";
+  } else if (missing > 0 && directory.device && *directory.device != listing->device) {
     directory.complaint =
         path + ": is another filesystem than before, and " + std::to_string(missing) +
         " of its manifests are not there: their objects stay until it is mounted again";
@@ -164,8 +164,9 @@ bool ManifestCache::refresh() {
   Gone gone;
   const std::set<std::string> before = complaints();
   const std::size_t count = files_.size();
+  const bool was_complete = is_complete();
   for (auto& [path, directory] : directories_) list(path, directory, seen, gone);
-  bool is_different = files_.size() != count;
+  bool is_different = files_.size() != count || is_complete() != was_complete;
   for (const auto& [path, signature] : seen) {
     const auto [at, is_new] = files_.try_emplace(path);
     ManifestFile& file = at->second;

@@ -53,7 +53,7 @@ class ManifestCache {
 
   // By path: of two files that declare the same, the first counts.
   const std::map<std::string, ManifestFile>& files() const { return files_; }
-  // Every directory could be listed: what is not here is nowhere.
+  // Every directory could be listed, and kept still: what is not here is nowhere.
   bool is_complete() const;
   // A directory of ours in which no manifest has been seen yet, nor is there any: where a
   // filesystem is to be mounted, perhaps.
@@ -66,13 +66,14 @@ class ManifestCache {
   struct Directory {
     std::optional<std::uint64_t> device;  // while it was whole
     std::string complaint;
-    bool is_listed = false;
+    bool is_whole = false;  // what is not there is gone
     bool had_files = false;
   };
   using Listings = std::map<std::string, std::optional<FileSignature>>;
   using Gone = std::map<std::pair<std::uint64_t, std::uint64_t>, ManifestFile>;  // by inode
 
-  Result<ManifestListing> settled_listing(const std::string& directory) const;
+  Result<ManifestListing> settled_listing(const std::string& path,
+                                          const Directory& directory) const;
   std::size_t count_missing(const std::string& directory, const ManifestListing& listing) const;
   void list(const std::string& path, Directory& directory, Listings& seen, Gone& gone);
   bool read(const std::string& path, const std::optional<FileSignature>& seen, ManifestFile& file);

@@ -1,7 +1,9 @@
 #include "control/manifest_directory.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "control/directory_watch.h"
 
@@ -32,6 +34,7 @@ ManifestDirectories::ManifestDirectories(std::vector<std::string> directories, s
                                          Api& api, ManifestParser parse, Report report)
     : directories_(std::move(directories)),
       api_(api),
+      batch_(store),
       report_(std::move(report)),
       cache_(directories_, std::move(parse)),
       stored_(store) {}
@@ -75,20 +78,64 @@ bool ManifestDirectories::is_due(const ObjectKey& key, const Declared& declared,
   return look == Look::AtFiles && !attempt->second.refusal.empty();
 }
 
-void ManifestDirectories::apply(const ObjectKey& key, const Declared& declared) {
-  Attempt& attempt = attempts_[key];
-  attempt.object = declared.object;
-  const auto applied = api_.apply(*declared.object);
-  if (!applied) {
-    const StoredManifests::Stored* stored = stored_.find(key);
-    attempt.version = stored ? stored->version : 0;
-    attempt.refusal = declared.file + ": " + applied.error().message;
+void ManifestDirectories::note(const ObjectKey& key, const Answered<Api::Applied>& applied) {
+  const Declared& declared = declared_.at(key);
+  if (!applied && applied.error().reason == Refusal::Reason::Unreachable) {
+    store_failed(applied.error().message);
+    attempts_.erase(key);
     return;
   }
-  attempt.refusal.clear();
-  attempt.version = stored_.put(applied->object);
-  if (applied->outcome != Api::Outcome::Unchanged)
-    stored_.wrote({.before = attempt.version - 1, .after = attempt.version});
+  Attempt& attempt = attempts_[key];
+  attempt.object = declared.object;
+  attempt.refusal = applied ? "" : declared.file + ": " + applied.error().message;
+  if (applied) {
+    attempt.version = stored_.put(applied->object);
+  } else {
+    const StoredManifests::Stored* stored = stored_.find(key);
+    attempt.version = stored ? stored->version : 0;
+  }
+}
+
+void ManifestDirectories::apply(const ObjectKey& key) {
+  const Object& object = *declared_.at(key).object;
+  const auto applied = batched_api_.apply(object);
+  if (!applied || applied->outcome == Api::Outcome::Unchanged) {
+    note(key, applied);
+    return;
+  }
+  // Its version is known when it is written.
+  attempts_[key] = {.object = declared_.at(key).object, .version = 0, .refusal = ""};
+  waiting_.push_back({key, [this, key, &object] { note(key, api_.apply(object)); }});
+  if (batch_.is_full()) flush();
+}
+
+void ManifestDirectories::flush() {
+  const auto written = batch_.flush([this](const Object& object) {
+    const store::Version version = stored_.put(object);
+    if (const auto attempt = attempts_.find(object.key()); attempt != attempts_.end())
+      attempt->second.version = version;
+  });
+  const auto waiting = std::exchange(waiting_, {});
+  if (written) {
+    stored_.wrote(*written);
+    return;
+  }
+  const int code = written.error().code;
+  const bool lost_race = code == EAGAIN || code == EEXIST || code == ENOENT;
+  for (const Waiting& each : waiting) {
+    if (lost_race && store_failure_.empty()) {
+      // Somebody was quicker with one of them: which one, each will find out.
+      each.do_singly();
+    } else {
+      attempts_.erase(each.key);
+    }
+  }
+  if (!lost_race) store_failed("the store failed: " + written.error().message());
+}
+
+void ManifestDirectories::store_failed(const std::string& why) {
+  store_failure_ = why;
+  is_unfinished_ = true;
 }
 
 void ManifestDirectories::apply(Look look) {
@@ -96,9 +143,10 @@ void ManifestDirectories::apply(Look look) {
   for (const Kind kind :
        {Kind::StorageClass, Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Pod}) {
     for (const auto& [key, declared] : declared_) {
-      if (stop_.stop_requested()) return;
-      if (key.kind == kind && is_due(key, declared, look)) apply(key, declared);
+      if (has_to_stop()) break;
+      if (key.kind == kind && is_due(key, declared, look)) apply(key);
     }
+    flush();
   }
 }
 
@@ -110,13 +158,14 @@ bool ManifestDirectories::is_spared(const std::string& path) {
   return true;
 }
 
-void ManifestDirectories::remove(const ObjectKey& key, const std::string& file) {
-  const auto removed = api_.remove(key);
-  if (removed) {
-    if (!removed->is_gone) stored_.put(removed->object);
-  } else if (removed.error().reason != Refusal::Reason::NotFound) {
+void ManifestDirectories::remove(Api& api, const ObjectKey& key, const std::string& file) {
+  const auto removed = api.remove(key);
+  if (removed || removed.error().reason == Refusal::Reason::NotFound) return;
+  is_unfinished_ = true;
+  if (removed.error().reason == Refusal::Reason::Unreachable) {
+    store_failed(removed.error().message);
+  } else {
     removals_.insert(file + ": " + removed.error().message);
-    is_unfinished_ = true;
   }
 }
 
@@ -155,9 +204,13 @@ void ManifestDirectories::remove_what_went(Duration grace) {
   for (const Kind kind :
        {Kind::Pod, Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass}) {
     for (const auto& [key, file] : due) {
-      if (stop_.stop_requested()) return;
-      if (key.kind == kind) remove(key, file);
+      if (has_to_stop()) break;
+      if (key.kind != kind) continue;
+      remove(batched_api_, key, file);
+      waiting_.push_back({key, [this, key = key, file = file] { remove(api_, key, file); }});
+      if (batch_.is_full()) flush();
     }
+    flush();
   }
 }
 
@@ -182,17 +235,16 @@ void ManifestDirectories::sync(Look look, Duration grace) {
   bool is_different = std::exchange(is_unfinished_, false) || next_removal_;
   if (look == Look::AtFiles) is_different |= look_at_files() || has_refusals_;
   const auto stored = stored_.refresh();
-  store_failure_ = stored ? "" : "the store failed: " + stored.error().message();
+  store_failure_.clear();
   if (!stored) {
-    is_unfinished_ = true;
-    complain();
+    store_failed("the store failed: " + stored.error().message());
+  } else if (!is_different && !*stored) {
     return;
+  } else {
+    apply(look);
+    if (!has_to_stop()) remove_what_went(grace);
   }
-  if (!is_different && !*stored) return;
-  apply(look);
-  if (stop_.stop_requested()) return;
-  remove_what_went(grace);
-  complain();
+  if (!stop_.stop_requested()) complain();
 }
 
 void ManifestDirectories::sync() { sync(Look::AtFiles, Duration::zero()); }

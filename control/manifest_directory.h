@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/api.h"
+#include "control/batched_store.h"
 #include "control/manifest_cache.h"
 #include "control/stored_manifests.h"
 #include "volumes/object.h"
@@ -54,6 +55,10 @@ class ManifestDirectories {
     store::Version version = 0;  // the store's, 0 for none
     std::string refusal;         // empty: it was applied
   };
+  struct Waiting {
+    volumes::ObjectKey key;
+    std::function<void()> do_singly;
+  };
   enum class Look { AtFiles, AtStore };  // AtFiles: and at the store
 
   void sync(Look look, Duration grace);
@@ -61,15 +66,23 @@ class ManifestDirectories {
   void declare();
   void apply(Look look);
   bool is_due(const volumes::ObjectKey& key, const Declared& declared, Look look) const;
-  void apply(const volumes::ObjectKey& key, const Declared& declared);
+  // Both wait for flush().
+  void apply(const volumes::ObjectKey& key);
+  void remove(Api& api, const volumes::ObjectKey& key, const std::string& file);
+  void flush();
+  void note(const volumes::ObjectKey& key, const Answered<Api::Applied>& applied);
+  void store_failed(const std::string& why);
+  bool has_to_stop() const { return stop_.stop_requested() || !store_failure_.empty(); }
   void remove_what_went(Duration grace);
   // Its file is there, and nobody knows what it says.
   bool is_spared(const std::string& path);
-  void remove(const volumes::ObjectKey& key, const std::string& file);
   void complain();
 
   std::vector<std::string> directories_;
   Api& api_;
+  BatchedStore batch_;
+  Api batched_api_{batch_, system_clock()};
+  std::vector<Waiting> waiting_;  // what is in the batch
   Report report_;
   std::stop_token stop_;
 

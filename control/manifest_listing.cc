@@ -56,7 +56,9 @@ Result<ManifestListing> list_manifests(const std::string& directory) {
   Fd descriptor(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat status {};
   if (!descriptor || fstat(descriptor.get(), &status) != 0) return failure_from_errno();
-  ManifestListing listing{.device = status.st_dev, .files = {}};
+  const FileSignature before(status);
+  const std::int64_t start_ns = FileSignature::now_ns();
+  ManifestListing listing{.device = before.device, .is_settled = false, .files = {}};
   const std::unique_ptr<DIR, CloseDirectory> entries(fdopendir(descriptor.get()));
   if (!entries) return failure_from_errno();
   const int at = descriptor.release();  // it is the stream's now
@@ -75,7 +77,8 @@ Result<ManifestListing> list_manifests(const std::string& directory) {
     }
     listing.files.emplace(directory + "/" + name, signature);
   }
-  if (errno != 0) return failure_from_errno();
+  if (errno != 0 || fstat(at, &status) != 0) return failure_from_errno();
+  listing.is_settled = FileSignature(status) == before && !before.is_recent(start_ns);
   return listing;
 }
 

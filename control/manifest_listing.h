@@ -31,6 +31,9 @@ struct FileSignature {
 
 struct ManifestListing {
   std::uint64_t device = 0;  // of the directory
+  // The directory did not change meanwhile. If it did, readdir may have shown a file that was being
+  // renamed under neither name.
+  bool is_settled = false;
   // By path. None: there is something by that name, and nobody can say what.
   std::map<std::string, std::optional<FileSignature>> files;
 };

@@ -37,7 +37,7 @@ class Manifests {
     return directory_.path("manifests") + (name.empty() ? "" : "/" + name);
   }
   std::string beside(const std::string& name) const { return directory_.path(name); }
-  void write(const std::string& name, const std::string& text) {
+  void write(const std::string& name, const std::string& text) const {
     std::ofstream(path(name)) << text;
   }
   void remove(const std::string& name) { std::filesystem::remove(path(name)); }
