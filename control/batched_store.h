@@ -41,6 +41,7 @@ class BatchedStore final : public store::Store {
   Result<store::Written> write_all(std::span<const store::Write> writes) override {
     return store_.write_all(writes);
   }
+  Result<store::Version> newest() override { return store_.newest(); }
   Result<std::unique_ptr<store::Watch>> watch(store::Version from) override {
     return store_.watch(from);
   }

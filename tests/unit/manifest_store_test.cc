@@ -38,6 +38,7 @@ class DisturbedStore final : public store::Store {
   Result<void> remove(const ObjectKey& key, const std::string& version) override {
     return store_.remove(key, version);
   }
+  Result<store::Version> newest() override { return store_.newest(); }
   Result<std::unique_ptr<store::Watch>> watch(Version from) override { return store_.watch(from); }
   Result<std::unique_ptr<store::Lease>> grant_lease() override { return store_.grant_lease(); }
   Result<void> acquire(const std::string& name, const store::Lease& lease,
