@@ -192,8 +192,8 @@ is_idle() {
   mkdir "$WORK/new"
   for ((count = 0; count < 1000; ++count)); do make_class "class-$count" >"$WORK/new/$count.yaml"; done
   cp "$WORK/new"/* "$MANIFESTS"
-  wait_for 30 claimfs get sc class-999
+  wait_for 120 claimfs get sc class-999
   thousand() { [ "$(claimfs get sc --no-headers | wc -l)" = 1000 ]; }
-  wait_for 30 thousand
+  wait_for 60 thousand
   wait_for 30 is_idle
 }
