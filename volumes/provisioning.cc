@@ -224,7 +224,7 @@ Planned plan_share(const Claim& claim, const StorageClass& storage_class) {
       return refuse(std::string(key) + " is a required parameter");
   }
   const std::string share = parameter(storage_class, "share");
-  if (share.empty() || !share.starts_with('/'))
+  if (!share.starts_with('/'))
     return refuse("parameter \"share\": " + in_quotes(share) + " is not an absolute path");
   const auto below = path_from(parameter(storage_class, "subdir", "${pv.metadata.name}"),
                                TemplateStyle::Csi, claim);

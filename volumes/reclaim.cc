@@ -10,15 +10,12 @@ namespace {
 
 constexpr std::int64_t kGi = std::int64_t{1} << 30;
 
-std::string made_by(const Volume& volume) {
-  const auto found = volume.metadata.annotations.find(kProvisionedBy);
-  return found == volume.metadata.annotations.end() ? "" : found->second;
-}
-
 std::string annotation(const Volume& volume, std::string_view key) {
   const auto found = volume.metadata.annotations.find(key);
   return found == volume.metadata.annotations.end() ? "" : found->second;
 }
+
+std::string made_by(const Volume& volume) { return annotation(volume, kProvisionedBy); }
 
 Step failed(const Volume& volume, const std::string& reason, const std::string& message) {
   // Told at the transition only; a failure that goes on keeps its first message.

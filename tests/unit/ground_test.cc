@@ -19,6 +19,7 @@
 #include <string>
 #include <thread>
 
+#include "backends/host_path/tree_removal.h"
 #include "base/fd.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/forked.h"
@@ -183,6 +184,24 @@ TEST_CASE("a mount that appears while it runs is not entered", "[ground]") {
           ::mount("/srv/outside", "/srv/volume/m", nullptr, MS_BIND, nullptr);
           found.expect(remove_tree("/srv/volume"), EBUSY, "remove");
           found.expect(files::exists("/srv/volume/m/kept/file"), "the mount was entered");
+        }) == "");
+}
+
+TEST_CASE("a name in an open directory leads to a directory in it, or nowhere", "[ground]") {
+  CHECK(confined([](Findings& found) {
+          const auto code_of = [](const char* name) {
+            const Fd volume(::open("/srv/volume", O_RDONLY | O_DIRECTORY));
+            const auto opened = host_path::open_inside(volume.get(), name);
+            return opened ? 0 : opened.error().code;
+          };
+          found.expect(code_of("a") == 0, "a directory");
+          // What the look at the mounts and rmdir's EBUSY cannot see: mounted between the two.
+          ::mount("/srv/outside", "/srv/volume/a", nullptr, MS_BIND, nullptr);
+          found.expect(code_of("a") == EXDEV, "a mount");
+          files::create_directory_symlink("/srv/outside", "/srv/volume/link");
+          found.expect(code_of("link") == ELOOP, "a symlink");
+          found.expect(code_of("..") == EXDEV, "the way up");
+          found.expect(code_of("file") == ENOTDIR, "a file");
         }) == "");
 }
 
