@@ -126,6 +126,34 @@ TEST_CASE("what others hold is reclaimed once, and stays until they let go", "[c
   CHECK(cluster.get(Kind::PersistentVolume, "pv").is_null());
 }
 
+TEST_CASE("what is given back while its removal waits for its turn is kept", "[controller]") {
+  Cluster cluster;
+  const std::vector<std::string> names = {"a", "b", "c", "d", "given-back"};  // four at once
+  for (const std::string& name : names) {
+    cluster.ground.directories.insert("/tmp/" + name);
+    cluster.create(volume(name, "Delete"));
+    cluster.create(claim(name, {{"spec", {{"volumeName", name}}}}));
+  }
+  cluster.settle();
+  cluster.ground.hold();
+  {
+    control::Controller controller(*cluster.store, control::system_clock(), cluster.ground,
+                                   {.host_path_roots = {"/tmp"}, .default_root = "", .node = {}});
+    std::jthread running([&](const std::stop_token& stop) {
+      controller.run(stop, "the test", [](const Error&) {});
+    });
+    for (const std::string& name : names) cluster.remove(Kind::PersistentVolumeClaim, name);
+    CHECK(cluster.until(
+        [&] { return cluster.phase(Kind::PersistentVolume, "given-back") == "Released"; }));
+    cluster.patch(Kind::PersistentVolume, "given-back", {{"spec", {{"claimRef", nullptr}}}});
+    CHECK(cluster.until(
+        [&] { return cluster.phase(Kind::PersistentVolume, "given-back") == "Available"; }));
+    cluster.ground.let_go();
+    CHECK(cluster.until([&] { return cluster.all(Kind::PersistentVolume).size() == 1; }));
+  }
+  CHECK(cluster.ground.directories == std::set<std::string>{"/tmp/given-back"});
+}
+
 TEST_CASE("a long removal says how far it is, and the loop goes on beside it", "[controller]") {
   Cluster cluster;
   cluster.ground.directories = {"/tmp/pv"};
