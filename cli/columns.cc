@@ -130,8 +130,26 @@ Row titles(Kind kind, bool wide) {
     case Kind::Attachment:
       row = {"NAME", "VOLUME", "CLAIM", "NODE", "READONLY", "AGE"};
       break;
+    case Kind::Mount:
+      row = {"NAME", "NODE", "MOUNTPOINT", "AGE"};
+      break;
+    case Kind::VolumeUsage:
+      row = {"NAME", "BOUND"};
+      break;
   }
   return row;
+}
+
+Row mount_row(const Object& object, std::int64_t now) {
+  const auto& document = object.document;
+  return {object.name(), text_at(document, {"spec", "node"}),
+          text_at(document, {"spec", "mountPoint"}),
+          age_of(text_at(document, {"metadata", "creationTimestamp"}), now)};
+}
+
+Row usage_row(const Object& object) {
+  const auto bound = value_at(object.document, {"spec", "bound"});
+  return {object.name(), bound.is_number() ? bound.dump() : "<unknown>"};
 }
 
 Row row_of(const Object& object, bool wide, std::int64_t now) {
@@ -148,6 +166,10 @@ Row row_of(const Object& object, bool wide, std::int64_t now) {
       return event_row(object, now);
     case Kind::Attachment:
       return attachment_row(object, now);
+    case Kind::Mount:
+      return mount_row(object, now);
+    case Kind::VolumeUsage:
+      return usage_row(object);
   }
   return {};
 }

@@ -267,6 +267,8 @@ std::string describe(const Object& object, const Surroundings& surroundings) {
       break;
     case Kind::Event:
     case Kind::Attachment:
+    case Kind::Mount:
+    case Kind::VolumeUsage:
       text = describe_other(object);
       break;
   }

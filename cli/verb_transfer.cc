@@ -42,7 +42,7 @@ Outcome<ExitStatus> export_objects(Context& context) {
     if (!listing) return tl::unexpected(failure_of(listing.error()));
     std::ranges::move(listing->objects, std::back_inserter(objects));
   }
-  // Attachments say who uses what now: they are no part of a backup.
+  // Attachments, mounts and usages say what is so now: they are no part of a backup.
   const auto yaml = OutputFormat::parse("yaml").value().text(objects, /*as_list=*/true);
   if (!yaml) return tl::unexpected(yaml.error());
   std::cout << *yaml << std::flush;

@@ -56,7 +56,14 @@ void Agenda::touch(const World& world, const volumes::ObjectKey& key) {
       // Rare, and anything may depend on it.
       fill(world);
       break;
+    case Kind::Mount:
+      // It holds a claim no more, or has gone, which is as good.
+      for (const auto& [claim_name, claim] : world.claims()) {
+        if (claim.metadata.is_deleting()) touch_claim(world, claim_name);
+      }
+      break;
     case Kind::Event:
+    case Kind::VolumeUsage:
       break;
   }
 }

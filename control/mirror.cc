@@ -9,7 +9,8 @@ namespace {
 using volumes::Kind;
 
 constexpr std::array kMirrored = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
-                                  Kind::StorageClass, Kind::Pod, Kind::Attachment};
+                                  Kind::StorageClass, Kind::Pod, Kind::Attachment,
+                                  Kind::Mount};
 
 bool is_mirrored(Kind kind) { return std::ranges::find(kMirrored, kind) != kMirrored.end(); }
 
@@ -96,7 +97,10 @@ void Mirror::put(volumes::Object object) {
         return world_.put(volumes::Pod::from(read));
       case Kind::Attachment:
         return world_.put(volumes::Attachment::from(read));
+      case Kind::Mount:
+        return world_.put(volumes::MountRecord::from(read));
       case Kind::Event:
+      case Kind::VolumeUsage:
         break;  // not mirrored
     }
   });

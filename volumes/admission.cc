@@ -136,6 +136,8 @@ Object admitted(Object object, std::span<const StorageClass> classes, const std:
     case Kind::StorageClass:
     case Kind::Event:
     case Kind::Attachment:
+    case Kind::Mount:
+    case Kind::VolumeUsage:
       break;
   }
   return object;

@@ -6,26 +6,50 @@ namespace claimfs::volumes {
 
 Attachment Attachment::from(const Object& object) {
   const Json& spec = value_at(object.document, {"spec"});
+  const Json& status = value_at(object.document, {"status"});
   const std::string claim = text_at(spec, "claim");
   const auto slash = std::min(claim.find('/'), claim.size());
-  return {.metadata = Metadata::from(object.document),
-          .volume = text_at(spec, "volume"),
-          .name_space = claim.substr(0, slash),
-          .claim = claim.substr(std::min(slash + 1, claim.size())),
-          .node = text_at(spec, "node"),
-          .read_only = value_at(spec, {"readOnly"}) == Json(true)};
+  Attachment attachment{.metadata = Metadata::from(object.document),
+                        .volume = text_at(spec, "volume"),
+                        .name_space = claim.substr(0, slash),
+                        .claim = claim.substr(std::min(slash + 1, claim.size())),
+                        .node = text_at(spec, "node"),
+                        .mount = text_at(spec, "mount"),
+                        .consumer = text_at(spec, "consumer"),
+                        .read_only = value_at(spec, {"readOnly"}) == Json(true),
+                        .asked = text_at(status, "asked"),
+                        .refused = text_at(status, "refused"),
+                        .users = text_at(status, "users")};
+  if (const Json& backing = value_at(spec, {"backing"}); backing.is_array()) {
+    for (const Json& each : backing)
+      if (each.is_string()) attachment.backing.push_back(each.get<std::string>());
+  }
+  if (const Json& draining = value_at(status, {"draining"}); draining.is_number_unsigned())
+    attachment.draining = draining.get<unsigned>();
+  return attachment;
 }
 
 Json Attachment::document() const {
   const KindNames& names = names_of(Kind::Attachment);
-  return {{"apiVersion", names.api_version},
-          {"kind", names.kind_name},
-          {"metadata", {{"name", metadata.name}}},
-          {"spec",
-           {{"volume", volume},
-            {"claim", name_space + "/" + claim},
-            {"node", node},
-            {"readOnly", read_only}}}};
+  Json document = {{"apiVersion", names.api_version},
+                   {"kind", names.kind_name},
+                   {"metadata", {{"name", metadata.name}}},
+                   {"spec",
+                    {{"volume", volume},
+                     {"claim", name_space + "/" + claim},
+                     {"node", node},
+                     {"readOnly", read_only}}}};
+  const auto add = [&document](const char* part, const char* field, const auto& value) {
+    if (value != std::remove_cvref_t<decltype(value)>{}) document[part][field] = value;
+  };
+  add("spec", "mount", mount);
+  add("spec", "consumer", consumer);
+  add("spec", "backing", backing);
+  add("status", "asked", asked);
+  add("status", "refused", refused);
+  add("status", "users", users);
+  add("status", "draining", draining);
+  return document;
 }
 
 }  // namespace claimfs::volumes

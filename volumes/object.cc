@@ -6,7 +6,7 @@
 namespace claimfs::volumes {
 namespace {
 
-constexpr std::array<KindNames, 6> kKinds = {{
+constexpr std::array<KindNames, 8> kKinds = {{
     {Kind::PersistentVolume, "PersistentVolume", "v1", "persistentvolume", "persistentvolumes",
      "pv", "", false},
     {Kind::PersistentVolumeClaim, "PersistentVolumeClaim", "v1", "persistentvolumeclaim",
@@ -16,6 +16,9 @@ constexpr std::array<KindNames, 6> kKinds = {{
     {Kind::Pod, "Pod", "v1", "pod", "pods", "po", "", true},
     {Kind::Event, "Event", "v1", "event", "events", "ev", "", true},
     {Kind::Attachment, "Attachment", "claimfs.io/v1alpha1", "attachment", "attachments", "att",
+     "claimfs.io", false},
+    {Kind::Mount, "Mount", "claimfs.io/v1alpha1", "mount", "mounts", "mt", "claimfs.io", false},
+    {Kind::VolumeUsage, "VolumeUsage", "claimfs.io/v1alpha1", "volumeusage", "volumeusages", "vu",
      "claimfs.io", false},
 }};
 

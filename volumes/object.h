@@ -13,7 +13,17 @@ namespace claimfs::volumes {
 // Documents print with sorted keys, as kubectl prints them.
 using Json = nlohmann::json;
 
-enum class Kind { PersistentVolume, PersistentVolumeClaim, StorageClass, Pod, Event, Attachment };
+// Attachment, Mount and VolumeUsage are ours: what the mounts tell one another through the store.
+enum class Kind {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+  Pod,
+  Event,
+  Attachment,
+  Mount,
+  VolumeUsage
+};
 
 // How a kind is written in manifests, messages and on the command line.
 struct KindNames {

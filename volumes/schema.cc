@@ -274,6 +274,8 @@ std::span<const Field> fields_of(Kind kind) {
       return kPod;
     case Kind::Event:
     case Kind::Attachment:
+    case Kind::Mount:
+    case Kind::VolumeUsage:
       break;
   }
   return {};

@@ -26,6 +26,8 @@ void validate_kind(const Object& object, Tolerance tolerance, FieldErrors& error
     case Kind::Event:
       return validate_metadata(object.document, Scope::Namespace, errors);
     case Kind::Attachment:
+    case Kind::Mount:
+    case Kind::VolumeUsage:
       return validate_metadata(object.document, Scope::Cluster, errors);
   }
 }
@@ -42,6 +44,8 @@ void validate_kind_update(const Object& before, const Object& after, FieldErrors
       return validate_pod_update(before.document, after.document, errors);
     case Kind::Event:
     case Kind::Attachment:
+    case Kind::Mount:
+    case Kind::VolumeUsage:
       break;
   }
 }

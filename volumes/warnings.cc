@@ -132,6 +132,8 @@ Warnings creation_warnings(const Object& object) {
       break;
     case Kind::Event:
     case Kind::Attachment:
+    case Kind::Mount:
+    case Kind::VolumeUsage:
       break;
   }
   return warnings;

@@ -100,6 +100,10 @@ void World::put(Attachment attachment) {
   attachments_.insert_or_assign(attachment.metadata.name, std::move(attachment));
 }
 
+void World::put(MountRecord mount) {
+  mounts_.insert_or_assign(mount.metadata.name, std::move(mount));
+}
+
 void World::erase(const ObjectKey& key) {
   const ClaimName name(key.name_space, key.name);
   switch (key.kind) {
@@ -127,7 +131,11 @@ void World::erase(const ObjectKey& key) {
         erase_member(attachments_of_claims_, ClaimName(known->name_space, known->claim), key.name);
       attachments_.erase(key.name);
       break;
+    case Kind::Mount:
+      mounts_.erase(key.name);
+      break;
     case Kind::Event:
+    case Kind::VolumeUsage:
       break;
   }
 }

@@ -9,6 +9,7 @@
 
 #include "volumes/attachment.h"
 #include "volumes/claim.h"
+#include "volumes/mount_record.h"
 #include "volumes/pod.h"
 #include "volumes/storage_class.h"
 #include "volumes/volume.h"
@@ -46,6 +47,7 @@ class World {
   void put(Pod pod);
   void put(StorageClass storage_class);
   void put(Attachment attachment);
+  void put(MountRecord mount);
   void erase(const ObjectKey& key);
   // The object has a new resourceVersion, and nothing else of it is different.
   void restamp(const ObjectKey& key, const std::string& resource_version);
@@ -60,6 +62,7 @@ class World {
   const std::map<ClaimName, Claim>& claims() const { return claims_; }
   const std::map<ClaimName, Pod>& pods() const { return pods_; }
   const std::map<std::string, Attachment>& attachments() const { return attachments_; }
+  const std::map<std::string, MountRecord>& mounts() const { return mounts_; }
 
   // Available, unreserved, not being deleted.
   const Shelves& free_volumes() const { return free_; }
@@ -85,6 +88,7 @@ class World {
   std::map<ClaimName, Pod> pods_;
   std::vector<StorageClass> classes_;
   std::map<std::string, Attachment> attachments_;
+  std::map<std::string, MountRecord> mounts_;
 
   Shelves free_;
   std::map<ClaimName, std::set<std::string>> reserved_;        // names of volumes
