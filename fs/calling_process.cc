@@ -1,13 +1,23 @@
 #include "fs/calling_process.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <unistd.h>
 
+#include <array>
+#include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <string_view>
+
+#include "base/fd.h"
+#include "fs/pod_cgroup.h"
 
 namespace claimfs::fs {
 
@@ -41,6 +51,31 @@ bool may_administer(pid_t pid) {
   const auto theirs = std::filesystem::read_symlink(proc(pid) / "ns/user", theirs_failed);
   const auto ours = std::filesystem::read_symlink("/proc/self/ns/user", ours_failed);
   return !theirs_failed && !ours_failed && theirs == ours;
+}
+
+std::string pod_of(pid_t pid) {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/cgroup", static_cast<int>(pid));
+  const Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) return "";
+  // The kernel gives all of it at once, as far as there is room: a line for each hierarchy.
+  std::array<char, 16384> text;
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  if (size <= 0) return "";
+  return pod_uid_of_cgroups({text.data(), static_cast<std::size_t>(size)});
+}
+
+bool has_processes(const std::string& pod_uid) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), ::closedir);
+  if (!processes) return true;
+  while (const dirent* entry = ::readdir(processes.get())) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    const auto [rest, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (bad != std::errc() || rest != name.data() + name.size()) continue;
+    if (pod_of(pid) == pod_uid) return true;
+  }
+  return false;
 }
 
 }  // namespace claimfs::fs
