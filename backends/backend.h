@@ -152,10 +152,12 @@ class Backend {
   // Who remembers this backend's inodes. Set before start(); outlives the backend's last operation.
   virtual void set_remembered(RememberedInodes* /*remembered*/) {}
 
-  // Makes the volume usable: opens its root, does what the source's type asks for. Called once
-  // before all others but probe(); may block. The error's context is the text of Kubernetes'
-  // FailedMount event.
+  // Makes the volume usable: opens its root, does what the source's type asks for. Called before
+  // all others but probe(), and again after stop(); may block. The error's context is the text of
+  // Kubernetes' FailedMount event.
   virtual Result<void> start() = 0;
+  // Gives everything up that start() has taken. Nobody has an inode or a file of it any more.
+  virtual void stop() {}
   // The root's attributes without using the volume (nothing is created, nothing is kept); may be
   // called before start().
   virtual Result<Attributes> probe() = 0;

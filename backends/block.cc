@@ -86,6 +86,7 @@ class BlockBackend final : public RefusingBackend {
         capacity_(static_cast<off_t>(options_.capacity_bytes)) {}
 
   Result<void> start() override;
+  void stop() override { source_.reset(); }
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -163,7 +164,6 @@ Result<Attributes> BlockBackend::attributes_of(int source) const {
 }
 
 Result<Attributes> BlockBackend::probe() {
-  if (source_) return attributes_of(source_.get());
   const Fd source(::open(options_.path.c_str(), O_PATH | O_CLOEXEC));
   if (!source) return failure_from_errno();
   return attributes_of(source.get());

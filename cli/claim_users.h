@@ -10,4 +10,7 @@ namespace claimfs::cli {
 // directory is good enough. Does not look into the mount.
 bool is_used_by_processes(const std::string& mount_point, const std::string& path_in_mount);
 
+// Whether something is mounted inside it, in any mount namespace that a process is in.
+bool has_mounts_inside(const std::string& mount_point, const std::string& path_in_mount);
+
 }  // namespace claimfs::cli

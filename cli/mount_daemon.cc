@@ -76,7 +76,7 @@ Outcome<void> MountDaemon::claim_mount_point() {
   const std::string holder = config_.node + " pid " + std::to_string(::getpid());
   const auto taken =
       store_->acquire("mount " + config_.node + " " + arguments_.mount_point, *lease_, holder);
-  if (taken) return {};
+  if (taken) return register_mount();
   if (taken.error().code != EBUSY) return tl::unexpected(failure_of(taken.error()));
   return fail(ExitStatus::Failed, "another claimfs daemon (" + taken.error().context + ") serves " +
                                       arguments_.mount_point);
@@ -92,7 +92,9 @@ Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
   }
   const store::Listing attachments = TRY(store_->list(volumes::Kind::Attachment));
   for (const auto& object : attachments.objects) {
-    if (volumes::Attachment::from(object).is_of(claim.name_space, claim.name))
+    const auto attachment = volumes::Attachment::from(object);
+    // Of this mount it is known already that it uses nothing.
+    if (attachment.is_of(claim.name_space, claim.name) && attachment.mount != mount_)
       return failure(EBUSY);
   }
   const auto removed = api_->remove(key);
@@ -112,7 +114,12 @@ Outcome<void> MountDaemon::open_filesystem() {
       .is_used_by_processes =
           [mount_point = arguments_.mount_point](const fs::ServedClaim& claim) {
             return is_used_by_processes(mount_point, "/" + claim.name_space + "/" + claim.name);
-          }};
+          },
+      .has_mounts_inside =
+          [mount_point = arguments_.mount_point](const fs::ServedClaim& claim) {
+            return has_mounts_inside(mount_point, "/" + claim.name_space + "/" + claim.name);
+          },
+      .note_passthrough = [this](const fs::ServedClaim& claim) { note_passthrough(claim); }};
   filesystem_ = std::make_unique<fs::Filesystem>(std::move(tree), std::move(*numbers),
                                                  std::move(effects), config_.node);
   return {};
@@ -146,8 +153,19 @@ Outcome<void> MountDaemon::start() {
   api_ = std::make_unique<control::Api>(*store_, control::system_clock());
   events_ = std::make_unique<control::EventRecorder>(*store_, control::system_clock(), "claimfs",
                                                      config_.node);
-  served_ = std::make_unique<ServedClaims>(config_.node, config_.node_labels, arguments_.read_only,
-                                           *events_);
+  attachments_ = std::make_unique<control::Attachments>(
+      *store_, *events_, control::Attachments::Asker{config_.node, mount_},
+      [this](const std::string& claim_uid, const std::string& consumer,
+             const std::function<void(bool)>& answer) {
+        end_consumer(claim_uid, consumer, answer);
+      });
+  releases_ = std::make_unique<control::Releases>(*store_, mount_, release_effects());
+  served_ = std::make_unique<ServedClaims>(
+      config_.node, config_.node_labels, arguments_.read_only, *events_,
+      [this](const fs::ServedClaim& claim, bool writes, const std::string* consumer,
+             std::vector<std::string> backing) {
+        return attach(claim, writes, consumer, std::move(backing));
+      });
   if (const auto opened = open_filesystem(); !opened) return opened;
 
   // What the manifests say is there when the mount is.
@@ -181,6 +199,10 @@ Outcome<void> MountDaemon::start() {
     return fail(not_permitted ? ExitStatus::NotPermitted : ExitStatus::Failed, error.message());
   }
   session_ = std::move(*session);
+  if (const auto noted = note_connection(); !noted) {
+    session_->stop();
+    return tl::unexpected(failure_of(noted.error()));
+  }
   session_->start();
   struct statvfs state {};
   if (::statvfs(arguments_.mount_point.c_str(), &state) != 0) {
@@ -194,12 +216,7 @@ Outcome<void> MountDaemon::start() {
 bool MountDaemon::serve() {
   spdlog::info("mount=up mount_point={} node={} store={} pid={}", arguments_.mount_point,
                config_.node, config_.store, ::getpid());
-  claims_ = std::jthread([this](std::stop_token stop) {
-    control::FirstConsumers consumers(*store_, *events_, node_of(config_));
-    control::follow_bound_claims(
-        *store_, std::move(stop), consumers,
-        [this](std::vector<control::BoundClaim> bound) { show(bound); }, report_store_error);
-  });
+  claims_ = std::jthread([this](std::stop_token stop) { follow_claims(std::move(stop)); });
   controller_ = std::jthread([this](std::stop_token stop) {
     const std::string holder = config_.node + " pid " + std::to_string(::getpid());
     control::Controller(*store_, control::system_clock(), *ground_,
@@ -210,6 +227,8 @@ bool MountDaemon::serve() {
   // Last: a SIGHUP starts the thread of the manifests anew.
   signals_ = std::jthread([this](const std::stop_token& stop) { read_signals(stop); });
   const bool ended = session_->wait();
+  claims_ = {};  // nobody is let in any more
+  end_attachments();
   spdlog::info("mount=down mount_point={}", arguments_.mount_point);
   return ended;
 }

@@ -39,6 +39,17 @@ class MountDaemon {
 
  private:
   Outcome<void> claim_mount_point();
+  Outcome<void> register_mount();
+  Result<void> note_connection();
+  Result<void> attach(const fs::ServedClaim& claim, bool writes, const std::string* consumer,
+                      std::vector<std::string> backing);
+  void note_passthrough(const fs::ServedClaim& claim);
+  control::Releases::Filesystem release_effects();
+  void end_consumer(const std::string& claim_uid, const std::string& consumer,
+                    const std::function<void(bool)>& answer) const;
+  bool is_consumer_alive(const fs::ServedVolume& volume, const std::string& pod) const;
+  void follow_claims(std::stop_token stop);
+  void end_attachments();
   Outcome<void> open_filesystem();
   void show(const std::vector<control::BoundClaim>& bound);
   void start_manifests(const std::vector<std::string>& directories);
@@ -53,9 +64,13 @@ class MountDaemon {
 
   const std::unique_ptr<backends::Ground> ground_ = backends::host_path_ground();
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<store::Lease> lease_;  // holds the mount point's name
+  std::unique_ptr<store::Lease> lease_;  // holds the mount point's name, and the Mount object
+  std::string mount_;                    // the Mount object's name
+  unsigned connection_ = 0;              // under /sys/fs/fuse/connections
   std::unique_ptr<control::Api> api_;
   std::unique_ptr<control::EventRecorder> events_;
+  std::unique_ptr<control::Attachments> attachments_;
+  std::unique_ptr<control::Releases> releases_;
   std::unique_ptr<ServedClaims> served_;
   std::unique_ptr<fs::Filesystem> filesystem_;
   std::unique_ptr<fs::Session> session_;

@@ -38,14 +38,14 @@ std::string unescaped(const std::string& text) {
 
 std::string reason() { return std::strerror(errno); }
 
-// A mount whose daemon has ended. Of the calls that tell, statfs is the one that no cache answers;
-// a daemon that lives is not asked, since it may hang.
-bool is_dead(const std::string& path) {
-  struct statvfs state {};
-  return daemons_of(path).empty() && ::statvfs(path.c_str(), &state) != 0 && errno == ENOTCONN;
-}
-
 }  // namespace
+
+// Of the calls that tell, statfs is the one that no cache answers.
+bool is_dead_mount(const std::string& mount_point) {
+  struct statvfs state {};
+  return daemons_of(mount_point).empty() && ::statvfs(mount_point.c_str(), &state) != 0 &&
+         errno == ENOTCONN;
+}
 
 std::vector<MountEntry> mounts_of_process(const std::string& process) {
   std::vector<MountEntry> mounts;
@@ -86,7 +86,7 @@ Outcome<std::string> absolute_mount_point(const std::string& path) {
 
 Outcome<void> check_mount_point(const std::string& path, bool may_be_full) {
   if (const auto mount = mount_at(path)) {
-    if (mount->type == kType && is_dead(path)) {
+    if (mount->type == kType && is_dead_mount(path)) {
       return fail(ExitStatus::Failed,
                   path + " is the mount of a claimfs daemon that died: run claimfs unmount " +
                       path + " first");
@@ -130,7 +130,7 @@ Outcome<ExitStatus> unmount(const std::string& mount_point) {
     // A dead connection keeps nothing that could be lost: whoever still holds the mount gets errors
     // anyway.
     const int reason_code = errno;
-    if (!is_dead(*path) || ::umount2(path->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
+    if (!is_dead_mount(*path) || ::umount2(path->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
       return fail(
           reason_code == EBUSY ? ExitStatus::InUse : ExitStatus::Failed,
           "cannot unmount " + *path + ": " + std::strerror(reason_code) +

@@ -21,6 +21,9 @@ std::vector<MountEntry> mounts_of_process(const std::string& process);  // a pid
 // the mount.
 std::optional<MountEntry> mount_at(const std::string& path);
 
+// Whether a mount's daemon has ended. A daemon that lives is not asked, since it may hang.
+bool is_dead_mount(const std::string& mount_point);
+
 // The absolute path of a mount point, symlinks in the way to it resolved; the last component is not
 // looked at, so that a dead mount can be named.
 Outcome<std::string> absolute_mount_point(const std::string& path);

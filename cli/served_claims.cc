@@ -2,8 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include "backends/directory_identities.h"
 #include "backends/make_backend.h"
 #include "volumes/access_rules.h"
+#include "volumes/use_rules.h"
 
 namespace claimfs::cli {
 namespace {
@@ -11,7 +13,8 @@ namespace {
 using control::BoundClaim;
 
 fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
-  const auto& [claim, volume] = bound;
+  const auto& [claim, volume, read_only_pods] = bound;
+  const auto sharing = volumes::sharing_of(claim.access_modes);
   const auto capacity = claim.status_capacity.value_or(volume.capacity);
   return {.name_space = claim.metadata.name_space,
           .name = claim.metadata.name,
@@ -26,17 +29,21 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
           .is_block = claim.mode == volumes::VolumeMode::Block,
           .is_read_only = is_read_only || volumes::is_read_only(claim, volume),
           .is_shared = claim.access_modes.has(volumes::AccessMode::ReadWriteMany),
-          .is_terminating = claim.metadata.is_deleting()};
+          .is_terminating = claim.metadata.is_deleting(),
+          .is_for_one_consumer = sharing == volumes::Sharing::OneConsumer,
+          .is_for_one_writer = sharing == volumes::Sharing::OneNodeOrReaders,
+          .read_only_pods = read_only_pods};
 }
 
 }  // namespace
 
 ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels,
-                           bool is_read_only, control::EventRecorder& events)
+                           bool is_read_only, control::EventRecorder& events, Attach attach)
     : node_(std::move(node)),
       node_labels_(node_labels.begin(), node_labels.end()),
       is_read_only_(is_read_only),
-      events_(events) {}
+      events_(events),
+      attach_(std::move(attach)) {}
 
 std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
                                                      fs::ServedClaim claim) const {
@@ -55,7 +62,12 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
   };
   auto backend = backends::make_backend(bound.volume, claim.capacity_bytes,
                                         volumes::cannot_mount(bound.volume, node_, node_labels_));
-  auto volume = std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report);
+  const auto attach = [attach = attach_, volume = bound.volume](
+                          const fs::ServedClaim& wanted, bool writes, const std::string* consumer) {
+    return attach(wanted, writes, consumer, backends::directory_identities(volume));
+  };
+  auto volume =
+      std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report, attach);
   volume->look_at_root();
   return volume;
 }
@@ -81,11 +93,20 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
   for (const auto& [key, volume] : served_) {
     if (next.contains(key)) continue;
     const auto claim = volume->claim();
+    if (volume->nodes.load() > 0) gone_[claim->uid] = volume;
     spdlog::info("claim=gone claim={}/{} volume={}", claim->name_space, claim->name,
                  claim->volume_name);
   }
   served_ = std::move(next);
+  std::erase_if(gone_, [](const auto& each) { return each.second.expired(); });
   return claims;
+}
+
+std::shared_ptr<fs::ServedVolume> ServedClaims::find(const std::string& claim_uid) const {
+  const auto served = served_.lower_bound({claim_uid, ""});
+  if (served != served_.end() && served->first.first == claim_uid) return served->second;
+  const auto gone = gone_.find(claim_uid);
+  return gone == gone_.end() ? nullptr : gone->second.lock();
 }
 
 }  // namespace claimfs::cli

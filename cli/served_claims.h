@@ -16,11 +16,20 @@ namespace claimfs::cli {
 // its volume, whatever else of it changes. Used by one thread at a time.
 class ServedClaims {
  public:
+  // As fs::ServedVolume::Attach, with Attachment::backing.
+  using Attach =
+      std::function<Result<void>(const fs::ServedClaim&, bool writes, const std::string* consumer,
+                                 std::vector<std::string> backing)>;
+
   ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
-               control::EventRecorder& events);
+               control::EventRecorder& events, Attach attach);
 
   // The tree's new content; remembers it. New volumes have had a look at their root.
   fs::Tree::Claims update(const std::vector<control::BoundClaim>& bound);
+
+  // The volume of a claim, by the claim's uid; also of one that has left the tree, as long as the
+  // kernel holds something of it. Null when this mount has nothing of it.
+  std::shared_ptr<fs::ServedVolume> find(const std::string& claim_uid) const;
 
  private:
   std::shared_ptr<fs::ServedVolume> make(const control::BoundClaim& bound,
@@ -30,8 +39,10 @@ class ServedClaims {
   volumes::StringMap node_labels_;
   bool is_read_only_;
   control::EventRecorder& events_;
+  Attach attach_;
   // By the uids of claim and volume: a name may come back as something else.
   std::map<std::pair<std::string, std::string>, std::shared_ptr<fs::ServedVolume>> served_;
+  std::map<std::string, std::weak_ptr<fs::ServedVolume>> gone_;  // by the claim's uid
 };
 
 }  // namespace claimfs::cli

@@ -20,6 +20,11 @@ Result<Object> BatchedStore::create(const Object& object, const store::Lease* le
   return object;
 }
 
+Result<Object> BatchedStore::store_if(const Object& object, const store::Lease* lease,
+                                      const store::Grounds& grounds) {
+  return store_.store_if(object, lease, grounds);
+}
+
 Result<Object> BatchedStore::update(const Object& object) {
   TRY_VOID(wait(store::Write::Type::Update, object));
   return object;

@@ -30,6 +30,8 @@ class BatchedStore final : public store::Store {
   Result<volumes::Object> create(const volumes::Object& object,
                                  const store::Lease* lease = nullptr) override;
   Result<volumes::Object> update(const volumes::Object& object) override;
+  Result<volumes::Object> store_if(const volumes::Object& object, const store::Lease* lease,
+                                   const store::Grounds& grounds) override;
   Result<void> remove(const volumes::ObjectKey& key, const std::string& resource_version) override;
 
   // Storage classes are read once in a batch: every new object asks for them.

@@ -1,12 +1,17 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "control/attachments.h"
+#include "control/dead_mounts.h"
 #include "control/first_consumers.h"
 #include "control/mirror.h"
+#include "control/releases.h"
 
 namespace claimfs::control {
 
@@ -14,15 +19,25 @@ namespace claimfs::control {
 struct BoundClaim {
   volumes::Claim claim;
   volumes::Volume volume;
+  // Uids of pods that have asked for it read-only.
+  std::set<std::string> read_only_pods;
 };
 
 std::vector<BoundClaim> bound_claims(const volumes::World& world);
 
-// Calls `show` with all bound claims, at first and after every change, until it is asked to stop;
-// `consumers` look for work as often. Errors of the store are told to `report` and tried again;
-// what was shown last stays.
-void follow_bound_claims(store::Store& store, std::stop_token stop, FirstConsumers& consumers,
-                         const std::function<void(std::vector<BoundClaim>)>& show,
-                         const std::function<void(const Error&)>& report);
+// What one mount does with the claims, all on one thread.
+struct MountDuties {
+  // Called with all bound claims, at first and after every change of them.
+  std::function<void(std::vector<BoundClaim>)> show;
+  FirstConsumers& consumers;
+  Attachments& attachments;
+  Releases& releases;
+  UnmountDead unmount_dead;
+  // Errors of the store are told and tried again; what was shown last stays.
+  std::function<void(const Error&)> report;
+};
+
+// Does them until it is asked to stop.
+void follow_bound_claims(store::Store& store, std::stop_token stop, const MountDuties& duties);
 
 }  // namespace claimfs::control

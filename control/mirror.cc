@@ -9,8 +9,8 @@ namespace {
 using volumes::Kind;
 
 constexpr std::array kMirrored = {Kind::PersistentVolume, Kind::PersistentVolumeClaim,
-                                  Kind::StorageClass, Kind::Pod, Kind::Attachment,
-                                  Kind::Mount};
+                                  Kind::StorageClass,     Kind::Pod,
+                                  Kind::Attachment,       Kind::Mount};
 
 bool is_mirrored(Kind kind) { return std::ranges::find(kMirrored, kind) != kMirrored.end(); }
 
@@ -29,7 +29,9 @@ Result<void> Mirror::relist() {
   }
   std::shared_ptr<store::Watch> watch = TRY(store_.watch(*from));
   watch_.with([&watch](auto& current) { current = std::move(watch); });
+  for (const auto& [key, object] : objects_) touched_(key);
   objects_.clear();
+  version_ = *from;
   world_ = volumes::World();
   for (auto& [key, object] : objects) put(std::move(object));
   return {};
@@ -43,6 +45,7 @@ Result<bool> Mirror::follow(std::chrono::milliseconds timeout) {
       TRY_VOID(relist());
       return true;
     }
+    version_ = change.version;
     if (!is_mirrored(change.object.kind)) continue;
     const volumes::ObjectKey key = change.object.key();
     if (change.type == store::Change::Type::Removed) {

@@ -30,6 +30,9 @@ class Mirror {
   // different now.
   Result<bool> follow(std::chrono::milliseconds timeout);
 
+  // The point in the store's history that this shows: what was stored after it is not in here yet.
+  store::Version version() const { return version_; }
+
   // Ends a wait in follow(). From any thread.
   void wake();
 
@@ -58,6 +61,7 @@ class Mirror {
       watch_;  // the pointer; the watch itself is its user's thread's
   std::map<volumes::ObjectKey, volumes::Object> objects_;
   volumes::World world_;
+  store::Version version_ = 0;
 };
 
 }  // namespace claimfs::control

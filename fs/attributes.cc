@@ -26,7 +26,7 @@ void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes
 
 void Filesystem::set_attributes(const Caller& caller, NodeId id, Handle* handle,
                                 backends::AttributeChanges changes, Answer<NodeAttributes> answer) {
-  Result<Node*> node = node_for_change(id);
+  Result<Node*> node = node_for_change(id, caller);
   if (!node) return answer.refuse(node.error());
   Node& changed = **node;
   changed.volume->backend().set_attributes(
@@ -74,7 +74,8 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
     answer.complete(sum);
     return;
   }
-  if (const Result<void> ready = node->volume->use(); !ready) return answer.refuse(ready.error());
+  if (const Result<void> ready = node->volume->use(Access::Look); !ready)
+    return answer.refuse(ready.error());
   node->volume->backend().file_system_state([volume = node->volume, answer = std::move(answer)](
                                                 Result<backends::FileSystemState> state) mutable {
     if (!state) return answer.complete(std::move(state));

@@ -12,10 +12,11 @@ class CountingSink final : public backends::DirectorySink {
  public:
   using Describe = std::function<EntryReply(Node&, const Attributes&)>;
 
-  CountingSink(EntryWriter& writer, std::shared_ptr<ServedVolume> volume, NodeTable& nodes,
-               InodeNumbers& numbers, Describe describe)
+  CountingSink(EntryWriter& writer, const Node& directory, NodeTable& nodes, InodeNumbers& numbers,
+               Describe describe)
       : writer_(writer),
-        volume_(std::move(volume)),
+        volume_(directory.volume),
+        directory_(directory.id),
         nodes_(nodes),
         numbers_(numbers),
         describe_(std::move(describe)) {}
@@ -28,6 +29,7 @@ class CountingSink final : public backends::DirectorySink {
     if (!entry) return writer_.add(text, numbers_.number(device, ino), type, next, nullptr);
     Node& node = nodes_.remember(volume_, std::move(entry->inode));
     const NodeId id = node.id;
+    volume_->absent_names.remove(directory_, name);
     const EntryReply reply = describe_(node, entry->attributes);
     counted_.push_back(id);
     if (writer_.add(text, reply.attributes.ino, type, next, &reply)) return true;
@@ -45,6 +47,7 @@ class CountingSink final : public backends::DirectorySink {
  private:
   EntryWriter& writer_;
   std::shared_ptr<ServedVolume> volume_;
+  const NodeId directory_;
   NodeTable& nodes_;
   InodeNumbers& numbers_;
   Describe describe_;
@@ -84,7 +87,7 @@ class TreeSink final : public backends::DirectorySink {
 }  // namespace
 
 void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenReply> answer) {
-  Result<Node*> found = node_in_use(id);
+  Result<Node*> found = node_for(Access::Read, id, caller.pid);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   node.volume->backend().open_directory(
@@ -108,7 +111,7 @@ void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWrite
     return;
   }
   auto sink = std::make_unique<CountingSink>(
-      writer, node.volume, nodes_, numbers_,
+      writer, node, nodes_, numbers_,
       [this](Node& found, const Attributes& attributes) { return entry_reply(found, attributes); });
   backends::DirectorySink& entries = *sink;
   node.volume->backend().read_directory(

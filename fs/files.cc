@@ -94,6 +94,9 @@ OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   }
   handle.counts_as_open = true;
   reply.backing_id = backing_id;
+  // From here on the kernel does I/O that goes on when we are dead: others have to know.
+  if (backing_id > 0 && effects_.note_passthrough && node.volume->is_first_passthrough())
+    effects_.note_passthrough(*node.volume->claim());
   if (backing_id > 0 && may_write(handle.flags)) {
     // Writes to a set-id file come to us, with the kernel's word on whether the bits must go.
     reply.direct_io = node.has_set_id.load();
@@ -115,7 +118,8 @@ bool Filesystem::answer_open(Node& node, Result<std::unique_ptr<backends::File>>
 void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_id,
                       Answer<OpenReply> answer) {
   const bool is_change = may_write(flags) || (flags & O_TRUNC) != 0;
-  Result<Node*> found = is_change ? node_for_change(id) : node_in_use(id);
+  Result<Node*> found =
+      is_change ? node_for_change(id, caller) : node_for(Access::Read, id, caller.pid);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   // Truncation is a step of its own, since only there can set-id bits be killed on the caller's
@@ -163,9 +167,11 @@ bool Filesystem::answer_created(std::shared_ptr<ServedVolume> volume,
 
 void Filesystem::create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                         int flags, bool kill_set_id, Answer<CreateReply> answer) {
-  Result<Node*> directory = node_for_change(parent);
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   const std::shared_ptr<ServedVolume> volume = (*directory)->volume;
+  // Whatever comes of it, the name may be there from here on.
+  volume->absent_names.remove(parent, name);
   volume->backend().create(
       caller, (*directory)->inode(), name, mode, flags & ~O_TRUNC,
       [this, volume, caller, flags, kill_set_id,
@@ -193,7 +199,7 @@ void Filesystem::create(const Caller& caller, NodeId parent, std::string_view na
 
 void Filesystem::create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags,
                                 Answer<CreateReply> answer) {
-  Result<Node*> directory = node_for_change(parent);
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   const std::shared_ptr<ServedVolume> volume = (*directory)->volume;
   volume->backend().create_unnamed(
@@ -232,11 +238,13 @@ void Filesystem::release(Handle* released) {
 
 void Filesystem::read(Handle& handle, std::size_t size, off_t offset,
                       Answer<std::span<const std::byte>> answer) {
+  if (!handle.node->volume->is_in_use()) return answer.refuse(EIO);
   handle.node->volume->backend().read(*handle.file, size, offset, std::move(answer));
 }
 
 void Filesystem::write(Handle& handle, std::span<const std::byte> data, off_t offset,
                        backends::Backend::WriteOptions options, Answer<std::size_t> answer) {
+  if (!handle.node->volume->is_in_use()) return answer.refuse(EIO);
   handle.node->volume->backend().write(*handle.file, data, offset, options, std::move(answer));
 }
 
@@ -252,6 +260,7 @@ void Filesystem::sync(Handle& handle, bool data_only, Answer<void> answer) {
 
 void Filesystem::allocate(Handle& handle, int mode, off_t offset, off_t length,
                           Answer<void> answer) {
+  if (!handle.node->volume->is_in_use()) return answer.refuse(EIO);
   handle.node->volume->backend().allocate(*handle.file, mode, offset, length, std::move(answer));
 }
 
@@ -265,6 +274,7 @@ void Filesystem::copy_range(Handle& from, off_t from_offset, Handle& to, off_t t
     answer.fail(EXDEV);  // the kernel copies by itself then
     return;
   }
+  if (!to.node->volume->is_in_use()) return answer.refuse(EIO);
   to.node->volume->backend().copy_range(*from.file, from_offset, *to.file, to_offset, length,
                                         std::move(answer));
 }

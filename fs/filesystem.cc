@@ -13,7 +13,8 @@ Filesystem::Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects
       nodes_(tree_volume_),
       numbers_(std::move(numbers)),
       effects_(std::move(effects)),
-      node_name_(std::move(node_name)) {
+      node_name_(std::move(node_name)),
+      idle_proofs_(nodes_, effects_.has_mounts_inside) {
   (void)tree_volume_->use();  // the tree's own start cannot fail
 }
 
@@ -47,18 +48,10 @@ ServedVolume* Filesystem::volume_of(NodeId node) {
   return known ? known->volume.get() : nullptr;
 }
 
-Result<Node*> Filesystem::node_in_use(NodeId id) {
+Result<Node*> Filesystem::node_for(Access access, NodeId id, pid_t pid) {
   Node* node = nodes_.find(id);
   if (!node) return failure(ESTALE);
-  TRY_VOID(node->volume->use());
-  return node;
-}
-
-Result<Node*> Filesystem::node_for_change(NodeId id) {
-  Node* node = nodes_.find(id);
-  if (!node) return failure(ESTALE);
-  if (node->volume->is_read_only()) return failure(EROFS);
-  TRY_VOID(node->volume->use());
+  TRY_VOID(node->volume->use(access, pid));
   return node;
 }
 

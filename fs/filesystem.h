@@ -11,6 +11,7 @@
 
 #include "backends/backend.h"
 #include "base/answer.h"
+#include "fs/idle_proofs.h"
 #include "fs/inode_numbers.h"
 #include "fs/lock_book.h"
 #include "fs/node_table.h"
@@ -95,6 +96,11 @@ struct Effects {
   std::function<Result<void>(const ServedClaim&)> delete_claim;
   // Processes with a working directory, a root or a bind mount in this claim's directory.
   std::function<bool(const ServedClaim&)> is_used_by_processes;
+  // As IdleProofs::HasMounts.
+  std::function<bool(const ServedClaim&)> has_mounts_inside;
+  // The kernel is about to do I/O by itself on a file of this claim, for the first time since it
+  // was attached. Blocks on the store.
+  std::function<void(const ServedClaim&)> note_passthrough;
 };
 
 // The kernel's questions, answered: one method for each operation, grouped in one file for each
@@ -106,6 +112,13 @@ class Filesystem {
              std::string node_name);
 
   void set_passthrough_door(PassthroughDoor* door) { door_ = door; }
+  void set_kernel_cache(KernelCache* cache) { idle_proofs_.set_kernel_cache(cache); }
+
+  // As IdleProofs::prove.
+  void prove_unused(std::shared_ptr<ServedVolume> volume, bool for_good,
+                    IdleProofs::Answer answer) {
+    idle_proofs_.prove(std::move(volume), for_good, std::move(answer));
+  }
 
   // Makes these claims the tree's. Returns what went, as Tree::show().
   std::vector<std::pair<std::string, std::string>> show(Tree::Claims claims);
@@ -127,11 +140,13 @@ class Filesystem {
                       Answer<EntryReply> answer);
   void make_symlink(const Caller& caller, NodeId parent, std::string_view name,
                     std::string_view target, Answer<EntryReply> answer);
-  void link(NodeId node, NodeId new_parent, std::string_view new_name, Answer<EntryReply> answer);
-  void unlink(NodeId parent, std::string_view name, Answer<void> answer);
-  void remove_directory(NodeId parent, std::string_view name, Answer<void> answer);
-  void rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
-              unsigned flags, Answer<void> answer);
+  void link(const Caller& caller, NodeId node, NodeId new_parent, std::string_view new_name,
+            Answer<EntryReply> answer);
+  void unlink(const Caller& caller, NodeId parent, std::string_view name, Answer<void> answer);
+  void remove_directory(const Caller& caller, NodeId parent, std::string_view name,
+                        Answer<void> answer);
+  void rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
+              std::string_view new_name, unsigned flags, Answer<void> answer);
   void read_link(NodeId node, Answer<std::string> answer);
 
   // files.cc
@@ -167,7 +182,7 @@ class Filesystem {
                  int flags, const std::function<bool(gid_t)>& is_member, Answer<void> answer);
   // `may_administer` is asked only when there is something that others do not see.
   void list_xattrs(NodeId node, std::function<bool()> may_administer, Answer<std::string> answer);
-  void remove_xattr(NodeId node, std::string_view name, Answer<void> answer);
+  void remove_xattr(const Caller& caller, NodeId node, std::string_view name, Answer<void> answer);
 
   // locks.cc
   void test_lock(NodeId node, const backends::RangeLock& lock, Answer<backends::RangeLock> answer);
@@ -183,16 +198,23 @@ class Filesystem {
   std::uint64_t open_handles() const { return open_handles_.load(); }
 
  private:
-  Result<Node*> node_in_use(NodeId id);
-  Result<Node*> node_for_change(NodeId id);
+  Result<Node*> node_for(Access access, NodeId id, pid_t pid = 0);
+  Result<Node*> node_for_change(NodeId id, const Caller& caller) {
+    return node_for(Access::Change, id, caller.pid);
+  }
   NodeAttributes describe(Node& node, const Attributes& attributes);
   // The same for a node that was found by a name.
   EntryReply entry_reply(Node& node, const Attributes& attributes);
   bool answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found,
                     Answer<EntryReply>& answer);
   void answer_claim(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer);
-  Answer<backends::Entry> entry_answer(std::shared_ptr<ServedVolume> volume,
+  // For what was found, or not, or made, by a name.
+  Answer<backends::Entry> entry_answer(const Node& directory, std::string_view name,
                                        Answer<EntryReply> answer);
+  void note_absent(const std::shared_ptr<ServedVolume>& volume, NodeId directory,
+                   std::string_view name);
+  // For an operation after which the name is gone.
+  Answer<void> gone_answer(const Node& directory, std::string_view name, Answer<void> answer);
 
   std::unique_ptr<Handle> make_handle(Node& node, std::unique_ptr<backends::File> file,
                                       const Caller& caller, int flags);
@@ -223,7 +245,9 @@ class Filesystem {
   std::atomic<std::uint32_t> backing_ids_{0};
   std::array<std::mutex, 64> opens_locks_;
   LockBook locks_;
-  WaitingThreads waits_;  // last: its threads use all of the above
+  // Last: their threads use all of the above.
+  IdleProofs idle_proofs_;
+  WaitingThreads waits_;
 };
 
 }  // namespace claimfs::fs

@@ -146,20 +146,21 @@ void on_symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const
 }
 
 void on_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name) {
-  filesystem(request).link(node, new_parent, new_name, entry_to(request));
+  filesystem(request).link(caller_of(request), node, new_parent, new_name, entry_to(request));
 }
 
 void on_unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  filesystem(request).unlink(parent, name, status_to(request));
+  filesystem(request).unlink(caller_of(request), parent, name, status_to(request));
 }
 
 void on_rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  filesystem(request).remove_directory(parent, name, status_to(request));
+  filesystem(request).remove_directory(caller_of(request), parent, name, status_to(request));
 }
 
 void on_rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
                const char* new_name, unsigned flags) {
-  filesystem(request).rename(parent, name, new_parent, new_name, flags, status_to(request));
+  filesystem(request).rename(caller_of(request), parent, name, new_parent, new_name, flags,
+                             status_to(request));
 }
 
 void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
@@ -292,7 +293,7 @@ void on_listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
 }
 
 void on_removexattr(fuse_req_t request, fuse_ino_t node, const char* name) {
-  filesystem(request).remove_xattr(node, name, status_to(request));
+  filesystem(request).remove_xattr(caller_of(request), node, name, status_to(request));
 }
 
 // libfuse has turned the kernel's range into start and length; length 0 reaches to the end.

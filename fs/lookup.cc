@@ -15,18 +15,41 @@ bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backe
   return taken;
 }
 
-Answer<backends::Entry> Filesystem::entry_answer(std::shared_ptr<ServedVolume> volume,
+// Before the kernel hears of it: from then on it holds the directory by that name.
+void Filesystem::note_absent(const std::shared_ptr<ServedVolume>& volume, NodeId directory,
+                             std::string_view name) {
+  if (volume == tree_volume_) return;
+  if (auto oldest = volume->absent_names.add(directory, name))
+    idle_proofs_.drop_later(volume, std::move(*oldest));
+}
+
+Answer<backends::Entry> Filesystem::entry_answer(const Node& directory, std::string_view name,
                                                  Answer<EntryReply> answer) {
-  return [this, volume = std::move(volume),
+  return [this, volume = directory.volume, id = directory.id, name = std::string(name),
           answer = std::move(answer)](Result<backends::Entry> found) mutable {
+    if (found)
+      volume->absent_names.remove(id, name);
+    else if (found.error().code == ENOENT)
+      note_absent(volume, id, name);
     return answer_entry(std::move(volume), std::move(found), answer);
+  };
+}
+
+Answer<void> Filesystem::gone_answer(const Node& directory, std::string_view name,
+                                     Answer<void> answer) {
+  return [this, volume = directory.volume, id = directory.id, name = std::string(name),
+          answer = std::move(answer)](Result<void> done) mutable {
+    if (done) note_absent(volume, id, name);
+    return answer.complete(std::move(done));
   };
 }
 
 // A claim's own directory, from what is known of it: it is there even when its server is not.
 void Filesystem::answer_claim(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer) {
   const Attributes seen = volume->root_attributes();
+  std::unique_lock rooting(volume->rooting());
   Node& node = nodes_.remember(volume, nullptr);
+  rooting.unlock();
   const NodeId id = node.id;
   NodeAttributes attributes = describe(node, seen);
   attributes.trust_seconds = 0;
@@ -34,7 +57,7 @@ void Filesystem::answer_claim(std::shared_ptr<ServedVolume> volume, Answer<Entry
 }
 
 void Filesystem::lookup(NodeId parent, std::string_view name, Answer<EntryReply> answer) {
-  Result<Node*> directory = node_in_use(parent);
+  Result<Node*> directory = node_for(Access::Look, parent);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   if (at.volume == tree_volume_) {
@@ -43,17 +66,18 @@ void Filesystem::lookup(NodeId parent, std::string_view name, Answer<EntryReply>
       return;
     }
   }
-  at.volume->backend().lookup(at.inode(), name, entry_answer(at.volume, std::move(answer)));
+  at.volume->backend().lookup(at.inode(), name, entry_answer(at, name, std::move(answer)));
 }
 
 void Filesystem::forget(NodeId id, std::uint64_t count) {
-  nodes_.forget(id, count, [this](Node& node) {
+  const auto volume = nodes_.forget(id, count, [this](Node& node) {
     if (node.opens.backing_id > 0) {
       door_->dismiss(node.opens.backing_id);
       --backing_ids_;
     }
     locks_.forget(node.id);
   });
+  if (volume) idle_proofs_.forgotten(*volume);
 }
 
 }  // namespace claimfs::fs

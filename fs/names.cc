@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <cstdio>
+
 #include <cerrno>
 
 #include "fs/filesystem.h"
@@ -6,29 +9,29 @@ namespace claimfs::fs {
 
 void Filesystem::make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                            dev_t device, Answer<EntryReply> answer) {
-  Result<Node*> directory = node_for_change(parent);
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().make_node(caller, at.inode(), name, mode, device,
-                                 entry_answer(at.volume, std::move(answer)));
+                                 entry_answer(at, name, std::move(answer)));
 }
 
 void Filesystem::make_directory(const Caller& caller, NodeId parent, std::string_view name,
                                 mode_t mode, Answer<EntryReply> answer) {
-  Result<Node*> directory = node_for_change(parent);
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().make_directory(caller, at.inode(), name, mode,
-                                      entry_answer(at.volume, std::move(answer)));
+                                      entry_answer(at, name, std::move(answer)));
 }
 
 void Filesystem::make_symlink(const Caller& caller, NodeId parent, std::string_view name,
                               std::string_view target, Answer<EntryReply> answer) {
-  Result<Node*> directory = node_for_change(parent);
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   at.volume->backend().make_symlink(caller, at.inode(), name, target,
-                                    entry_answer(at.volume, std::move(answer)));
+                                    entry_answer(at, name, std::move(answer)));
 }
 
 namespace {
@@ -44,27 +47,29 @@ int refusal_across(const std::shared_ptr<ServedVolume>& from,
 
 }  // namespace
 
-void Filesystem::link(NodeId id, NodeId new_parent, std::string_view new_name,
+void Filesystem::link(const Caller& caller, NodeId id, NodeId new_parent, std::string_view new_name,
                       Answer<EntryReply> answer) {
-  Result<Node*> node = node_for_change(id);
-  Result<Node*> directory = node ? node_for_change(new_parent) : node;
+  Result<Node*> node = node_for_change(id, caller);
+  Result<Node*> directory = node ? node_for_change(new_parent, caller) : node;
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   if (const int refusal = refusal_across((*node)->volume, at.volume, tree_volume_))
     return answer.refuse(refusal);
   at.volume->backend().link((*node)->inode(), at.inode(), new_name,
-                            entry_answer(at.volume, std::move(answer)));
+                            entry_answer(at, new_name, std::move(answer)));
 }
 
-void Filesystem::unlink(NodeId parent, std::string_view name, Answer<void> answer) {
-  Result<Node*> directory = node_for_change(parent);
+void Filesystem::unlink(const Caller& caller, NodeId parent, std::string_view name,
+                        Answer<void> answer) {
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
-  at.volume->backend().unlink(at.inode(), name, std::move(answer));
+  at.volume->backend().unlink(at.inode(), name, gone_answer(at, name, std::move(answer)));
 }
 
-void Filesystem::remove_directory(NodeId parent, std::string_view name, Answer<void> answer) {
-  Result<Node*> directory = node_for_change(parent);
+void Filesystem::remove_directory(const Caller& caller, NodeId parent, std::string_view name,
+                                  Answer<void> answer) {
+  Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   if (at.volume == tree_volume_) {
@@ -73,24 +78,32 @@ void Filesystem::remove_directory(NodeId parent, std::string_view name, Answer<v
       return;
     }
   }
-  at.volume->backend().remove_directory(at.inode(), name, std::move(answer));
+  at.volume->backend().remove_directory(at.inode(), name, gone_answer(at, name, std::move(answer)));
 }
 
-void Filesystem::rename(NodeId parent, std::string_view name, NodeId new_parent,
-                        std::string_view new_name, unsigned flags, Answer<void> answer) {
+void Filesystem::rename(const Caller& caller, NodeId parent, std::string_view name,
+                        NodeId new_parent, std::string_view new_name, unsigned flags,
+                        Answer<void> answer) {
   Node* from = nodes_.find(parent);
   Node* to = nodes_.find(new_parent);
   if (!from || !to) return answer.refuse(ESTALE);
   if (const int refusal = refusal_across(from->volume, to->volume, tree_volume_))
     return answer.refuse(refusal);
-  if (const Result<Node*> ready = node_for_change(parent); !ready)
+  if (const Result<Node*> ready = node_for_change(parent, caller); !ready)
     return answer.refuse(ready.error());
-  from->volume->backend().rename(from->inode(), name, to->inode(), new_name, flags,
-                                 std::move(answer));
+  const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
+  Answer<void> moved =
+      is_exchange ? std::move(answer) : gone_answer(*from, name, std::move(answer));
+  from->volume->backend().rename(
+      from->inode(), name, to->inode(), new_name, flags,
+      [to, new_name = std::string(new_name), moved = std::move(moved)](Result<void> done) mutable {
+        if (done) to->volume->absent_names.remove(to->id, new_name);
+        return moved.complete(std::move(done));
+      });
 }
 
 void Filesystem::read_link(NodeId id, Answer<std::string> answer) {
-  Result<Node*> node = node_in_use(id);
+  Result<Node*> node = node_for(Access::Look, id);
   if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().read_link((*node)->inode(), std::move(answer));
 }

@@ -1,5 +1,6 @@
 #include "fs/node_table.h"
 
+#include <algorithm>
 #include <cassert>
 #include <functional>
 
@@ -50,11 +51,13 @@ Node& NodeTable::remember(const std::shared_ptr<ServedVolume>& volume,
     return *found->second;
   }
   auto node = std::make_unique<Node>();
-  node->id = shard.next++ * kShards + shard_number;
+  node->id = next_.fetch_add(1, std::memory_order_relaxed) * kShards + shard_number;
   node->volume = volume;
   node->inode_or_root = std::move(inode);
   node->lookups = 1;
   Node& known = *node;
+  ++volume->nodes;
+  shard.link(known);
   shard.by_key.emplace(key_of(*volume, known.inode_or_root.get()), &known);
   shard.by_id.emplace(known.id, std::move(node));
   return known;
@@ -71,6 +74,7 @@ std::unique_ptr<Node> NodeTable::take(NodeId id, std::uint64_t count) {
   node.lookups -= count;
   if (node.lookups > 0) return nullptr;
   shard.by_key.erase(key_of(*node.volume, node.inode_or_root.get()));
+  shard.unlink(node);
   std::unique_ptr<Node> gone = std::move(found->second);
   shard.by_id.erase(found);
   return gone;
@@ -103,13 +107,35 @@ std::size_t NodeTable::size() const {
   return total;
 }
 
-std::size_t NodeTable::count_of(const ServedVolume& volume) const {
-  std::size_t total = 0;
+std::vector<NodeId> NodeTable::nodes_of(const ServedVolume& volume) const {
+  std::vector<NodeId> ids;
   for (const Shard& shard : shards_) {
     std::scoped_lock lock(shard.mutex);
-    for (const auto& [id, node] : shard.by_id) total += node->volume.get() == &volume;
+    const auto found = shard.of_volume.find(&volume);
+    const Node* node = found == shard.of_volume.end() ? nullptr : found->second;
+    for (; node; node = node->after_in_volume) ids.push_back(node->id);
   }
-  return total;
+  std::ranges::sort(ids, std::greater());
+  return ids;
+}
+
+void NodeTable::Shard::link(Node& node) {
+  Node*& first = of_volume[node.volume.get()];
+  node.after_in_volume = first;
+  if (first) first->before_in_volume = &node;
+  first = &node;
+}
+
+void NodeTable::Shard::unlink(Node& node) {
+  Node* const before = node.before_in_volume;
+  Node* const after = node.after_in_volume;
+  if (after) after->before_in_volume = before;
+  if (before)
+    before->after_in_volume = after;
+  else if (after)
+    of_volume[node.volume.get()] = after;
+  else
+    of_volume.erase(node.volume.get());
 }
 
 }  // namespace claimfs::fs

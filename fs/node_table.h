@@ -8,7 +8,7 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 #include "backends/backend.h"
 #include "fs/served_volume.h"
@@ -45,13 +45,17 @@ struct Node {
     int backing_id = 0;  // the kernel's name for the native file; 0: none
   };
   Opens opens;                // guarded by Filesystem::opens_lock_for(id)
-  std::uint64_t lookups = 0;  // guarded by the shard
+  std::uint64_t lookups = 0;  // guarded by the shard, as what follows
+  // The volume's nodes of one shard, in a chain of no order.
+  Node* before_in_volume = nullptr;
+  Node* after_in_volume = nullptr;
 
   bool is_volume_root() const { return inode_or_root == nullptr; }
   backends::Inode& inode() { return inode_or_root ? *inode_or_root : volume->root(); }
 };
 
-// Node ids to files and back. An id is never used again; an unknown one is an error, not a crash.
+// Node ids to files and back. An id is never used again, and a later one is greater; an unknown one
+// is an error, not a crash.
 // Safe from any thread; a shard's lock is held for a look-up in memory only.
 class NodeTable {
  public:
@@ -64,15 +68,22 @@ class NodeTable {
   Node* find(NodeId id);
 
   // The node of a file that a look-up found, counted once more. A known file keeps its first inode.
-  // Null stands for the volume's root.
+  // Null stands for the volume's root, which is counted under ServedVolume::rooting().
   Node& remember(const std::shared_ptr<ServedVolume>& volume,
                  std::unique_ptr<backends::Inode> inode);
 
   // Takes `count` look-ups back. Whoever holds what the node had open with the kernel gives it up
-  // in `on_gone`, which runs before the node is destroyed, without a lock held.
+  // in `on_gone`, which runs before the node is destroyed, without a lock held. Returns the volume
+  // that has one node less now, if it has.
   template <class F>
-  void forget(NodeId id, std::uint64_t count, F&& on_gone) {
-    if (std::unique_ptr<Node> gone = take(id, count)) on_gone(*gone);
+  std::shared_ptr<ServedVolume> forget(NodeId id, std::uint64_t count, F&& on_gone) {
+    std::unique_ptr<Node> gone = take(id, count);
+    if (!gone) return nullptr;
+    on_gone(*gone);
+    std::shared_ptr<ServedVolume> volume = gone->volume;
+    gone.reset();
+    --volume->nodes;
+    return volume;
   }
 
   // 0 when the kernel does not know that file.
@@ -85,8 +96,9 @@ class NodeTable {
 
   std::size_t size() const;
 
-  // Nodes of one volume that the kernel has not forgotten.
-  std::size_t count_of(const ServedVolume& volume) const;
+  // The nodes of one volume that the kernel has not forgotten, the newest first: a directory comes
+  // behind what was found in it.
+  std::vector<NodeId> nodes_of(const ServedVolume& volume) const;
 
  private:
   static constexpr std::size_t kShards = 64;
@@ -103,13 +115,16 @@ class NodeTable {
     mutable std::mutex mutex;
     std::unordered_map<NodeId, std::unique_ptr<Node>> by_id;
     std::unordered_map<Key, Node*, KeyHash> by_key;
-    std::uint64_t next = 1;
+    std::unordered_map<const ServedVolume*, Node*> of_volume;  // one of its nodes; no empty ones
+    void link(Node& node);
+    void unlink(Node& node);
   };
 
   static Key key_of(const ServedVolume& volume, const backends::Inode* inode);
   std::unique_ptr<Node> take(NodeId id, std::uint64_t count);
 
   std::array<Shard, kShards> shards_;
+  std::atomic<std::uint64_t> next_{1};
 };
 
 }  // namespace claimfs::fs

@@ -1,5 +1,7 @@
 #include "fs/served_volume.h"
 
+#include "fs/calling_process.h"
+
 #include <cerrno>
 #include <future>
 
@@ -13,13 +15,18 @@ namespace {
 // no faster.
 constexpr std::chrono::seconds kReportInterval{2};
 
+// No pod's uid, and not the empty one of those that are in no pod.
+constexpr const char* kNobody = "-";
+
 }  // namespace
 
 ServedVolume::ServedVolume(ServedClaim claim, std::unique_ptr<backends::Backend> backend,
-                           ReportFailure report_failure)
+                           ReportFailure report_failure, Attach attach)
     : backend_(std::move(backend)),
       is_tree_(claim.name.empty()),
-      report_failure_(std::move(report_failure)) {
+      report_failure_(std::move(report_failure)),
+      attach_(std::move(attach)) {
+  consumer_.with([](auto& current) { current = kNobody; });
   update(std::move(claim));
   backends::Attributes unseen;
   unseen.mode = this->claim()->is_block ? S_IFREG | 0600 : S_IFDIR | 0755;
@@ -48,30 +55,92 @@ std::shared_ptr<const ServedClaim> ServedVolume::claim() const {
 void ServedVolume::update(ServedClaim claim) {
   is_read_only_.store(claim.is_read_only, std::memory_order_relaxed);
   is_shared_.store(claim.is_shared, std::memory_order_relaxed);
+  asks_callers_.store(claim.is_for_one_consumer || !claim.read_only_pods.empty());
   auto next = std::make_shared<const ServedClaim>(std::move(claim));
   claim_.with([&](auto& current) { current = std::move(next); });
 }
 
-Result<void> ServedVolume::use() {
-  if (is_in_use()) return {};
+Result<void> ServedVolume::use(Access access, pid_t pid) {
+  const bool writes = access == Access::Change;
+  if (writes && is_read_only()) return failure(EROFS);
+  if (!asks_callers_.load(std::memory_order_relaxed))
+    return may_go_on(writes, nullptr) ? Result<void>() : begin_use(writes, nullptr);
+
+  const auto claim = this->claim();
+  const std::string pod = pod_of(pid);
+  if (writes && claim->read_only_pods.contains(pod)) return failure(EROFS);
+  if (!claim->is_for_one_consumer || access == Access::Look)
+    return may_go_on(writes, nullptr) ? Result<void>() : begin_use(writes, nullptr);
+  // Nobody knows whose it would be.
+  if (pid == 0) return failure(EBUSY);
+  return may_go_on(writes, &pod) ? Result<void>() : begin_use(writes, &pod);
+}
+
+bool ServedVolume::may_go_on(bool writes, const std::string* consumer) const {
+  if (!is_in_use() || (writes && !may_write_.load(std::memory_order_relaxed))) return false;
+  return !consumer || consumer_.with([&](const auto& current) { return current == *consumer; });
+}
+
+Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
   std::scoped_lock lock(starting_);
-  if (is_in_use()) return {};
-  if (claim()->is_terminating) return failure(EBUSY);
+  if (may_go_on(writes, consumer)) return {};
+  const auto claim = this->claim();
+  if (is_closed_ || (claim->is_terminating && !is_in_use() && !may_begin_.load()))
+    return failure(EBUSY);
+  // Where many may read and one write, a mount begins as a reader.
+  writes = writes || (!claim->is_for_one_writer && !claim->is_read_only);
+  if (attach_) TRY_VOID(attach_(*claim, writes, consumer));
   if (const Result<void> started = start(); !started) {
     const std::string why = started.error().message();
     const auto now = std::chrono::steady_clock::now();
     if (why != last_failure_ || now - last_report_ > kReportInterval) {
       last_failure_ = why;
       last_report_ = now;
-      if (report_failure_) report_failure_(*claim(), why);
+      if (report_failure_) report_failure_(*claim, why);
     }
     return failure(EIO);
   }
+  if (consumer) consumer_.with([&](auto& current) { current = *consumer; });
+  if (writes) may_write_.store(true);
   is_ready_.store(true, std::memory_order_release);
   return {};
 }
 
+bool ServedVolume::end_use(bool for_good, const std::function<void()>& gone) {
+  // Somebody who is about to begin holds it.
+  std::unique_lock lock(starting_, std::try_to_lock);
+  if (!lock) return false;
+  {
+    std::scoped_lock rooting(rooting_);
+    if (nodes.load() != 0 || open_handles.load() != 0) return false;
+    is_ready_.store(false, std::memory_order_release);
+    is_closed_ |= for_good;
+  }
+  // From here on who comes through the root again waits for the lock.
+  may_write_.store(false);
+  has_passed_through_.store(false);
+  consumer_.with([](auto& current) { current = kNobody; });
+  if (is_started_) {
+    root_.reset();
+    backend_->stop();
+    is_started_ = false;
+  }
+  absent_names.clear();
+  gone();
+  return true;
+}
+
+std::string ServedVolume::pod() const {
+  const std::string consumer = consumer_.with([](const auto& current) { return current; });
+  return consumer == kNobody ? "" : consumer;
+}
+
+void ServedVolume::end_consumer() {
+  consumer_.with([](auto& current) { current = kNobody; });
+}
+
 Result<void> ServedVolume::start() {
+  if (is_started_) return {};
   TRY_VOID(backend_->start());
   std::promise<Result<backends::Entry>> promise;
   auto root = promise.get_future();
@@ -82,6 +151,7 @@ Result<void> ServedVolume::start() {
   Result<backends::Entry> entry = root.get();
   if (!entry) return failure(std::move(entry).error());
   root_ = std::move(entry->inode);
+  is_started_ = true;
   return {};
 }
 

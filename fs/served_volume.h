@@ -6,11 +6,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "backends/backend.h"
 #include "base/guarded.h"
 #include "base/result.h"
+#include "fs/absent_names.h"
 #include "fs/gate.h"
 
 namespace claimfs::fs {
@@ -31,7 +33,16 @@ struct ServedClaim {
   bool is_read_only = false;
   bool is_shared = false;  // others may write to it at the same time: ReadWriteMany
   bool is_terminating = false;
+  // Which uses exclude one another: ReadWriteOncePod; and ReadWriteOnce with ReadOnlyMany, where a
+  // mount reads until its first change.
+  bool is_for_one_consumer = false;
+  bool is_for_one_writer = false;
+  std::set<std::string> read_only_pods;  // uids
 };
+
+// What an operation does to a claim: looks at what is there, reads it, or changes it. Only looking
+// never makes anyone the one consumer.
+enum class Access { Look, Read, Change };
 
 // One volume in the tree: its claim as it is now, its backend, and whether the backend is in use.
 // The tree's own directories are one of these too. Shared by the tree and by every node of it, so
@@ -42,20 +53,47 @@ class ServedVolume {
   // for long.
   using ReportFailure = std::function<void(const ServedClaim&, const std::string& why)>;
 
+  // Asks that the claim may be used, on behalf of `consumer`: a pod's uid, or empty for those that
+  // are in no pod; null where it does not matter who. EBUSY when others have it. May block for a
+  // second.
+  using Attach =
+      std::function<Result<void>(const ServedClaim&, bool writes, const std::string* consumer)>;
+
   ServedVolume(ServedClaim claim, std::unique_ptr<backends::Backend> backend,
-               ReportFailure report_failure);
+               ReportFailure report_failure, Attach attach = nullptr);
 
   std::shared_ptr<const ServedClaim> claim() const;
   void update(ServedClaim claim);
 
   backends::Backend& backend() { return *backend_; }
 
-  // Before every operation inside the claim: starts the backend at the first. EIO (reported) when
-  // it cannot be started, EBUSY when the claim is Terminating and was not in use before. May block
-  // while another thread starts it.
-  Result<void> use();
+  // Before every operation inside the claim, with the process that asks for it: attaches the claim
+  // and starts the backend at the first. EROFS when it would be a change by somebody who may only
+  // read; EBUSY when others have the claim, or it is Terminating and was not in use before; EIO
+  // (reported) when the backend cannot be started. May block for a second, and while another thread
+  // does it.
+  Result<void> use(Access access = Access::Read, pid_t pid = 0);
   bool is_in_use() const { return is_ready_.load(std::memory_order_acquire); }
 
+  // The kernel has been proven to hold nothing of it, or the proof has failed: what a Terminating
+  // claim's root was held by then are its users, and are let in. `gone` runs before anybody else
+  // is. False when it is in use after all.
+  bool end_use(bool for_good, const std::function<void()>& gone);
+  // Whom a ReadWriteOncePod claim is attached for, a pod's uid; empty when it is for none.
+  std::string pod() const;
+  // That consumer has ended: the next one asks anew.
+  void end_consumer();
+  void allow_first_use() { may_begin_.store(true); }
+  // Somebody took the attachment away: the next use asks anew.
+  void lose() { is_ready_.store(false, std::memory_order_release); }
+
+  // Nodes and handles that the kernel has of it. A root is counted through rooting(), so that
+  // end_use() and a look-up of the root exclude each other.
+  std::atomic<std::uint64_t> nodes{0};
+  std::mutex& rooting() { return rooting_; }
+
+  // Names that the kernel knows to be absent: they hold their directory (FUSE.md F2).
+  AbsentNames absent_names;
   // Only after use() has succeeded.
   backends::Inode& root() { return *root_; }
 
@@ -75,6 +113,8 @@ class ServedVolume {
   // Passthrough is tried until the kernel refuses it for this volume's filesystem.
   bool may_pass_through() const { return may_pass_through_.load(std::memory_order_relaxed); }
   void refuse_passthrough(int reason);
+  // True once for each time that it is attached.
+  bool is_first_passthrough() { return !has_passed_through_.exchange(true); }
   int passthrough_refusal() const { return passthrough_refusal_.load(std::memory_order_relaxed); }
 
   // Tells the backend who remembers its inodes. Before use().
@@ -88,21 +128,32 @@ class ServedVolume {
 
  private:
   Result<void> start();
+  Result<void> begin_use(bool writes, const std::string* consumer);
+  bool may_go_on(bool writes, const std::string* consumer) const;
 
   std::unique_ptr<backends::RememberedInodes> remembered_;  // outlives the backend
   std::unique_ptr<backends::Backend> backend_;
   const bool is_tree_;
   ReportFailure report_failure_;
+  Attach attach_;
   Guarded<std::shared_ptr<const ServedClaim>> claim_;
   Guarded<backends::Attributes> root_attributes_;
   std::atomic<bool> is_read_only_{false};
   std::atomic<bool> is_shared_{false};
   std::atomic<bool> may_pass_through_{true};
+  std::atomic<bool> has_passed_through_{false};
   std::atomic<int> passthrough_refusal_{0};
 
   std::atomic<bool> is_ready_{false};
+  std::atomic<bool> may_write_{false};
+  std::atomic<bool> may_begin_{false};  // although it is Terminating
+  std::atomic<bool> asks_callers_{false};
+  Guarded<std::string> consumer_;  // whom it is attached for; "-": nobody yet
+  std::mutex rooting_;
   std::mutex starting_;
-  std::unique_ptr<backends::Inode> root_;                // set once, before is_ready_
+  bool is_started_ = false;                              // guarded by starting_, as what follows
+  bool is_closed_ = false;                               // for good
+  std::unique_ptr<backends::Inode> root_;                // set before is_ready_
   std::string last_failure_;                             // guarded by starting_
   std::chrono::steady_clock::time_point last_report_{};  // guarded by starting_
 };

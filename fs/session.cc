@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -78,12 +79,13 @@ void log_libfuse(fuse_log_level level, const char* format, va_list arguments) {
     spdlog::debug("libfuse=\"{}\"", line);
 }
 
-class KernelSession final : public Session {
+class KernelSession final : public Session, private KernelCache {
  public:
   KernelSession(std::string mount_point, Filesystem& filesystem)
       : mount_point_(std::move(mount_point)), filesystem_(filesystem), side_{filesystem} {}
 
   ~KernelSession() override {
+    filesystem_.set_kernel_cache(nullptr);
     filesystem_.set_passthrough_door(nullptr);
     if (session_) {
       if (is_mounted_) stop();
@@ -118,6 +120,7 @@ class KernelSession final : public Session {
 
   void start() override {
     filesystem_.set_passthrough_door(door_.get());
+    filesystem_.set_kernel_cache(this);
     workers_->start();
   }
 
@@ -147,6 +150,29 @@ class KernelSession final : public Session {
   std::size_t workers() const override { return workers_->count(); }
 
  private:
+  // Linux 6.18's interface, for which libfuse has no call. Source: include/uapi/linux/fuse.h.
+  static constexpr int kNotifyPrune = 9;
+  struct PruneHead {
+    std::uint32_t count;
+    std::uint32_t padding;
+    std::uint64_t spare;
+  };
+
+  bool prune(std::span<const NodeId> nodes) override {
+    PruneHead head{static_cast<std::uint32_t>(nodes.size()), 0, 0};
+    fuse_out_header header{};
+    header.len = static_cast<std::uint32_t>(sizeof header + sizeof head + nodes.size_bytes());
+    header.error = kNotifyPrune;
+    const iovec parts[] = {{&header, sizeof header},
+                           {&head, sizeof head},
+                           {const_cast<NodeId*>(nodes.data()), nodes.size_bytes()}};
+    return ::writev(fuse_session_fd(session_), parts, 3) >= 0 || errno != EINVAL;
+  }
+
+  void drop_name(NodeId directory, const std::string& name) override {
+    fuse_lowlevel_notify_inval_entry(session_, directory, name.c_str(), name.size());
+  }
+
   std::string mount_point_;
   Filesystem& filesystem_;
   KernelSide side_;

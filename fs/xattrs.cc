@@ -64,7 +64,8 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
       answer.complete(std::move(value));
     return;
   }
-  if (const Result<void> ready = node->volume->use(); !ready) return answer.refuse(ready.error());
+  if (const Result<void> ready = node->volume->use(Access::Look); !ready)
+    return answer.refuse(ready.error());
   if (is_claim_root) {
     node->volume->backend().file_system_state(
         [answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
@@ -80,7 +81,7 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
 void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view name,
                            std::string_view value, int flags,
                            const std::function<bool(gid_t)>& is_member, Answer<void> answer) {
-  Result<Node*> found = node_for_change(id);
+  Result<Node*> found = node_for_change(id, caller);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   if (is_reserved(node, name)) return answer.refuse(EPERM);
@@ -103,7 +104,7 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
 
 void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer,
                              Answer<std::string> answer) {
-  Result<Node*> node = node_in_use(id);
+  Result<Node*> node = node_for(Access::Look, id);
   if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().list_xattrs(
       (*node)->inode(), [may_administer = std::move(may_administer),
@@ -113,8 +114,9 @@ void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer,
       });
 }
 
-void Filesystem::remove_xattr(NodeId id, std::string_view name, Answer<void> answer) {
-  Result<Node*> node = node_for_change(id);
+void Filesystem::remove_xattr(const Caller& caller, NodeId id, std::string_view name,
+                              Answer<void> answer) {
+  Result<Node*> node = node_for_change(id, caller);
   if (!node) return answer.refuse(node.error());
   if (is_reserved(**node, name)) return answer.refuse(EPERM);
   (*node)->volume->backend().remove_xattr((*node)->inode(), name, std::move(answer));

@@ -78,6 +78,18 @@ Result<std::vector<std::string>> Connection::dead_sessions() {
   return ids;
 }
 
+Result<void> Connection::expect_unchanged(Kind kind, const std::string& prefix, Version seen,
+                                          const ObjectKey& except) {
+  std::string behind = prefix;  // the first name that does not begin so
+  ++behind.back();
+  Statement query = TRY(database_.query(
+      "SELECT name FROM objects WHERE kind = ? AND namespace = '' AND name >= ? AND name < ?"
+      " AND version > ? AND name <> ?",
+      names_of(kind).kind_name, prefix, behind, static_cast<std::int64_t>(seen), except.name));
+  if (!TRY(query.step())) return {};
+  return failure(EAGAIN, "'" + query.text(0) + "' has changed since");
+}
+
 Result<void> Connection::expect_session(const std::string& id) {
   Statement query = TRY(database_.query("SELECT 1 FROM sessions WHERE id = ?", id));
   if (!TRY(query.step())) return failure(ESTALE, "lease " + id + " has ended");

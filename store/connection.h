@@ -60,6 +60,10 @@ class Connection {
   // Inside write().
   Result<void> remove(const volumes::ObjectKey& key, const std::string& last_document);
 
+  // Inside write(): EAGAIN when an object of this kind, other than `except`, whose name begins with
+  // `prefix` (not empty, ASCII) has been stored after `seen`.
+  Result<void> expect_unchanged(volumes::Kind kind, const std::string& prefix, Version seen,
+                                const volumes::ObjectKey& except);
   // Inside write(): ESTALE when the session has ended.
   Result<void> expect_session(const std::string& id);
   // Removes a session and all that hangs on it.

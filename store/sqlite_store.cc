@@ -132,6 +132,16 @@ class SqliteStore final : public Store {
     return write([&](Connection& connection) { return update_in(connection, object); });
   }
 
+  Result<Object> store_if(const Object& object, const Lease* lease,
+                          const Grounds& grounds) override {
+    return write([&](Connection& connection) -> Result<Object> {
+      for (const std::string& prefix : grounds.name_prefixes)
+        TRY_VOID(connection.expect_unchanged(grounds.kind, prefix, grounds.seen, object.key()));
+      return object.resource_version().empty() ? create_in(connection, object, lease)
+                                               : update_in(connection, object);
+    });
+  }
+
   Result<Object> put(const Object& object) override {
     TRY_VOID(expect_name(object));
     return write([&](Connection& connection) -> Result<Object> {
@@ -163,9 +173,8 @@ class SqliteStore final : public Store {
   }
 
   Result<Version> newest() override {
-    return use([](Connection& connection) {
-      return connection.history().newest(connection.database());
-    });
+    return use(
+        [](Connection& connection) { return connection.history().newest(connection.database()); });
   }
 
   Result<std::unique_ptr<Watch>> watch(Version from) override {

@@ -30,6 +30,14 @@ struct Change {
   Version version = 0;
 };
 
+// What a decision was made on: nothing else of this kind whose name begins with one of these
+// prefixes has been stored after `seen`. (What was removed since would only have made it easier.)
+struct Grounds {
+  volumes::Kind kind = volumes::Kind::Attachment;
+  std::vector<std::string> name_prefixes;
+  Version seen = 0;
+};
+
 // One of several changes that are made together. Not owned, so that thousands need no copies.
 struct Write {
   enum class Type { Create, Update, Put, Remove };
@@ -89,6 +97,11 @@ class Store {
   // Replaces an object whose metadata.resourceVersion is still the stored one; an unchanged
   // document is not a change.
   virtual Result<volumes::Object> update(const volumes::Object& object) = 0;
+
+  // Creates the object, under the lease, when it has no resourceVersion, and updates it when it has
+  // one; but only while what it was decided on still holds, or EAGAIN.
+  virtual Result<volumes::Object> store_if(const volumes::Object& object, const Lease* lease,
+                                           const Grounds& grounds) = 0;
 
   // Replaces or creates, whatever is there (import).
   virtual Result<volumes::Object> put(const volumes::Object& object) = 0;

@@ -9,13 +9,14 @@
 namespace claimfs::volumes {
 
 // That a node has a claim's volume in use: claimfs.io/v1alpha1 Attachment. Either a mount's own,
-// which hangs on its daemon's lease, or one that `claimfs attach` made, which stays until it is
-// detached. A Terminating claim stays for as long as it has one.
+// which ends with its MountRecord (but see `passthrough`), or one that `claimfs attach` made, which
+// stays until it is detached. A Terminating claim stays for as long as it has one.
 struct Attachment {
   Metadata metadata;
   std::string volume;
   std::string name_space;  // of the claim
   std::string claim;
+  std::string claim_uid = {};
   std::string node;
   // Its MountRecord's name; empty: held by `claimfs attach`.
   std::string mount = {};
@@ -34,9 +35,12 @@ struct Attachment {
   // The last `asked` that its mount has answered with "in use", and by whom, for people to read.
   std::string refused = {};
   std::string users = {};
-  // The mount's daemon is dead, and the kernel still lets go on what it had opened: the number of
-  // the connection to wait for. 0: it lives.
-  unsigned draining = 0;
+  // The kernel reads and writes files of it by itself, and goes on when the mount's daemon is dead:
+  // "CONNECTION BOOT MOUNTPOINT", the number under /sys/fs/fuse/connections that then is waited
+  // for, and the boot that it belongs to. Empty: no file has been opened so.
+  std::string passthrough = {};
+  // Its mount is gone, and that is waited for.
+  bool is_draining = false;
 
   static Attachment from(const Object& object);
   bool is_of(const std::string& claim_name_space, const std::string& claim_name) const {

@@ -225,7 +225,10 @@ bool protection_ends(const Claim& claim, const World& world) {
   if (!claim.metadata.is_deleting() || !claim.metadata.has_finalizer(kClaimProtection))
     return false;
   const World::ClaimName name(claim.metadata.name_space, claim.metadata.name);
-  return world.attachments_of(name).empty() &&
+  const auto has_let_go = [&claim](const auto& mount) {
+    return mount.second.released.contains(claim.metadata.uid);
+  };
+  return world.attachments_of(name).empty() && std::ranges::all_of(world.mounts(), has_let_go) &&
          std::ranges::none_of(world.referring_to(name),
                               [&claim](const Pod* pod) { return pod->protects(claim.metadata); });
 }

@@ -35,7 +35,8 @@ Step step_volume(const Volume& volume, const World& world);
 bool is_released(const Volume& volume, const World& world);
 
 // Whether the finalizer that protects a claim in use should go: its deletion was asked for and
-// nobody uses it. Source: KUBERNETES.md 4.1; an Attachment is a use, too.
+// nobody uses it. Source: KUBERNETES.md 4.1; an Attachment is a use, too, and every live mount has
+// to say that it has let go of the claim (DESIGN.md 6).
 bool protection_ends(const Claim& claim, const World& world);
 
 // The volume as it is when nothing of its claim is left in it: free again, or kept for the claim's

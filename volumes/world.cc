@@ -95,9 +95,25 @@ void World::put(StorageClass storage_class) {
 
 void World::put(Attachment attachment) {
   erase({Kind::Attachment, "", attachment.metadata.name});
-  attachments_of_claims_[{attachment.name_space, attachment.claim}].insert(
-      attachment.metadata.name);
+  const std::string& name = attachment.metadata.name;
+  attachments_of_claims_[{attachment.name_space, attachment.claim}].insert(name);
+  attachments_of_volumes_[attachment.volume].insert(name);
+  if (!attachment.backing.empty()) {
+    attachments_of_directories_[attachment.backing.front()].insert(name);
+    for (const std::string& directory : attachment.backing)
+      attachments_below_[directory].insert(name);
+  }
   attachments_.insert_or_assign(attachment.metadata.name, std::move(attachment));
+}
+
+void World::unindex(const Attachment& attachment) {
+  const std::string& name = attachment.metadata.name;
+  erase_member(attachments_of_claims_, ClaimName(attachment.name_space, attachment.claim), name);
+  erase_member(attachments_of_volumes_, attachment.volume, name);
+  if (attachment.backing.empty()) return;
+  erase_member(attachments_of_directories_, attachment.backing.front(), name);
+  for (const std::string& directory : attachment.backing)
+    erase_member(attachments_below_, directory, name);
 }
 
 void World::put(MountRecord mount) {
@@ -127,8 +143,7 @@ void World::erase(const ObjectKey& key) {
                     [&key](const StorageClass& each) { return each.metadata.name == key.name; });
       break;
     case Kind::Attachment:
-      if (const Attachment* known = find_in(attachments_, key.name))
-        erase_member(attachments_of_claims_, ClaimName(known->name_space, known->claim), key.name);
+      if (const Attachment* known = find_in(attachments_, key.name)) unindex(*known);
       attachments_.erase(key.name);
       break;
     case Kind::Mount:
@@ -188,6 +203,20 @@ std::vector<const Attachment*> World::attachments_of(const ClaimName& claim) con
   if (const auto* names = find_in(attachments_of_claims_, claim)) {
     for (const std::string& name : *names) found.push_back(&attachments_.at(name));
   }
+  return found;
+}
+
+std::vector<const Attachment*> World::attachments_at(
+    const std::string& volume, const std::vector<std::string>& backing) const {
+  std::set<std::string> names;
+  const auto add = [&names](const auto& sets, const std::string& key) {
+    if (const auto* found = find_in(sets, key)) names.insert(found->begin(), found->end());
+  };
+  add(attachments_of_volumes_, volume);
+  if (!backing.empty()) add(attachments_below_, backing.front());
+  for (const std::string& directory : backing) add(attachments_of_directories_, directory);
+  std::vector<const Attachment*> found;
+  for (const std::string& name : names) found.push_back(&attachments_.at(name));
   return found;
 }
 

@@ -74,6 +74,9 @@ class World {
   std::vector<const Pod*> referring_to(const ClaimName& claim) const;
   // Attachments of this claim, by name.
   std::vector<const Attachment*> attachments_of(const ClaimName& claim) const;
+  // Attachments of a volume, and of those that are the same directory, or one inside the other.
+  std::vector<const Attachment*> attachments_at(const std::string& volume,
+                                                const std::vector<std::string>& backing) const;
   // Claims that have no volume and name none, of one class ("" has those without one, too).
   const std::set<ClaimName>& waiting(const std::string& class_name) const;
 
@@ -82,6 +85,7 @@ class World {
   void unindex(const Volume& volume);
   void index(const Claim& claim);
   void unindex(const Claim& claim);
+  void unindex(const Attachment& attachment);
 
   std::map<std::string, Volume> volumes_;
   std::map<ClaimName, Claim> claims_;
@@ -96,6 +100,9 @@ class World {
   std::map<std::string, std::set<ClaimName>> waiting_;         // by class
   std::map<ClaimName, std::set<std::string>> pods_of_claims_;  // names of pods
   std::map<ClaimName, std::set<std::string>> attachments_of_claims_;
+  std::map<std::string, std::set<std::string>> attachments_of_volumes_;
+  std::map<std::string, std::set<std::string>> attachments_of_directories_;  // that very one
+  std::map<std::string, std::set<std::string>> attachments_below_;           // that one or below
 };
 
 }  // namespace claimfs::volumes

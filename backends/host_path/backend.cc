@@ -98,8 +98,13 @@ Result<void> HostPathBackend::start() {
   return {};
 }
 
+void HostPathBackend::stop() {
+  usage_.reset();
+  root_.reset();
+  mounts_.clear();
+}
+
 Result<Attributes> HostPathBackend::probe() {
-  if (root_) return attributes_at(root_.get(), "");
   Fd root(::open(options_.path.c_str(), O_PATH | O_CLOEXEC));
   if (!root) return failure_from_errno();
   return attributes_at(root.get(), "");

@@ -67,6 +67,7 @@ class HostPathBackend final : public Backend {
 
   void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
   Result<void> start() override;
+  void stop() override;
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 

@@ -27,6 +27,11 @@ struct HandleBuffer {
 
 }  // namespace
 
+void Mounts::clear() {
+  std::unique_lock lock(mutex_);
+  mounts_.clear();
+}
+
 Result<void> Mounts::add_root(int root_descriptor) {
   HandleBuffer buffer;
   buffer.handle().handle_bytes = MAX_HANDLE_SZ;

@@ -19,6 +19,8 @@ class Mounts {
  public:
   // The mount of the volume's root. Blocks as open(2) does.
   Result<void> add_root(int root_descriptor);
+  // Forgets them all. No key is used any more.
+  void clear();
 
   // The key of a file: by name in a directory, or of a descriptor itself when `name` is empty.
   // EOPNOTSUPP when its filesystem has no handles that can be opened again; ENOENT, … as the system

@@ -97,16 +97,18 @@ YAML
   [ "$(claimfs get pv pv-later -o 'jsonpath={.status.phase}')" = Released ]
 }
 
-@test "what is open in a claim that goes stays usable" {
+@test "a claim with an open file stays until it is closed, and its user goes on undisturbed" {
   make_volume going
   mount_claims going
   echo kept >"$MNT/default/going/file"
   exec 7<>"$MNT/default/going/file"
   rm "$MANIFESTS/going.yaml"
-  wait_for 5 not_in_tree default/going
+  wait_for 5 claimfs wait pvc going --for=jsonpath='{.metadata.deletionTimestamp}' --timeout=5s
   [ "$(cat <&7)" = kept ]
   echo more >&7
+  in_tree default/going/file
   exec 7<&-
+  wait_for 5 not_in_tree default/going
   [ "$(cat "$HOST/going/file")" = $'kept\nmore' ]
 }
 

@@ -35,6 +35,10 @@ class DeadlyStore final : public store::Store {
   Result<Object> create(const Object& object, const store::Lease* lease) override {
     return written([&] { return store_.create(object, lease); });
   }
+  Result<Object> store_if(const Object& object, const store::Lease* lease,
+                          const store::Grounds& grounds) override {
+    return written([&] { return store_.store_if(object, lease, grounds); });
+  }
   Result<Object> update(const Object& object) override {
     return written([&] { return store_.update(object); });
   }

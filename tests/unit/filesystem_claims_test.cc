@@ -18,7 +18,7 @@ int attributes_code(MountedTree& tree, NodeId node) {
 
 int remove_claim(MountedTree& tree, std::string_view name) {
   return code_of(tree.ask<void>([&](auto answer) {
-    tree.filesystem.remove_directory(tree.at({"ns"}), name, std::move(answer));
+    tree.filesystem.remove_directory(tree.caller, tree.at({"ns"}), name, std::move(answer));
   }));
 }
 
@@ -40,15 +40,18 @@ TEST_CASE("a read-only claim reads, and refuses changes with EROFS", "[claims]")
   CHECK(code_of(tree.open(file.node, O_RDONLY | O_TRUNC)) == EROFS);
   CHECK(code_of(tree.create(root, "new")) == EROFS);
   CHECK(code_of(tree.make_directory(root, "new")) == EROFS);
-  CHECK(code_of(tree.ask<void>([&](auto answer) { fs.unlink(root, "file", std::move(answer)); })) ==
-        EROFS);
-  CHECK(code_of(tree.ask<void>(
-            [&](auto answer) { fs.remove_directory(root, "file", std::move(answer)); })) == EROFS);
   CHECK(code_of(tree.ask<void>([&](auto answer) {
-          fs.rename(root, "file", root, "new", 0, std::move(answer));
+          fs.unlink(tree.caller, root, "file", std::move(answer));
         })) == EROFS);
-  CHECK(code_of(tree.ask<EntryReply>(
-            [&](auto answer) { fs.link(file.node, root, "new", std::move(answer)); })) == EROFS);
+  CHECK(code_of(tree.ask<void>([&](auto answer) {
+          fs.remove_directory(tree.caller, root, "file", std::move(answer));
+        })) == EROFS);
+  CHECK(code_of(tree.ask<void>([&](auto answer) {
+          fs.rename(tree.caller, root, "file", root, "new", 0, std::move(answer));
+        })) == EROFS);
+  CHECK(code_of(tree.ask<EntryReply>([&](auto answer) {
+          fs.link(tree.caller, file.node, root, "new", std::move(answer));
+        })) == EROFS);
   CHECK(code_of(tree.ask<EntryReply>([&](auto answer) {
           fs.make_symlink(caller, root, "new", "x", std::move(answer));
         })) == EROFS);
@@ -66,7 +69,7 @@ TEST_CASE("a read-only claim reads, and refuses changes with EROFS", "[claims]")
               caller, file.node, "user.a", "v", 0, [](gid_t) { return true; }, std::move(answer));
         })) == EROFS);
   CHECK(code_of(tree.ask<void>([&](auto answer) {
-          fs.remove_xattr(file.node, "user.a", std::move(answer));
+          fs.remove_xattr(tree.caller, file.node, "user.a", std::move(answer));
         })) == EROFS);
   CHECK(memory.calls() == 0);  // the backend has not heard of any
   CHECK(tree.open(file.node, O_RDONLY));
@@ -207,7 +210,7 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
   CHECK(set(root, "user.claimfs.new") == EPERM);
   CHECK(set(root, "user.other") == 0);
   CHECK(code_of(tree.ask<void>([&](auto answer) {
-          tree.filesystem.remove_xattr(root, "user.claimfs.phase", std::move(answer));
+          tree.filesystem.remove_xattr(tree.caller, root, "user.claimfs.phase", std::move(answer));
         })) == EPERM);
   const auto names = [&](bool may_administer) {
     const auto listed = tree.ask<std::string>([&](auto answer) {

@@ -62,24 +62,28 @@ const Operation kOperations[] = {
     {"link",
      [](Furnished& on) {
        return code<EntryReply>(on, [&](auto answer) {
-         on.tree.filesystem.link(on.file, on.directory, "second", std::move(answer));
+         on.tree.filesystem.link(on.tree.caller, on.file, on.directory, "second",
+                                 std::move(answer));
        });
      }},
     {"unlink",
      [](Furnished& on) {
-       return code<void>(
-           on, [&](auto answer) { on.tree.filesystem.unlink(on.root, "file", std::move(answer)); });
+       return code<void>(on, [&](auto answer) {
+         on.tree.filesystem.unlink(on.tree.caller, on.root, "file", std::move(answer));
+       });
      }},
     {"rmdir",
      [](Furnished& on) {
        return code<void>(on, [&](auto answer) {
-         on.tree.filesystem.remove_directory(on.root, "directory", std::move(answer));
+         on.tree.filesystem.remove_directory(on.tree.caller, on.root, "directory",
+                                             std::move(answer));
        });
      }},
     {"rename",
      [](Furnished& on) {
        return code<void>(on, [&](auto answer) {
-         on.tree.filesystem.rename(on.root, "file", on.directory, "moved", 0, std::move(answer));
+         on.tree.filesystem.rename(on.tree.caller, on.root, "file", on.directory, "moved", 0,
+                                   std::move(answer));
        });
      }},
     {"readlink",

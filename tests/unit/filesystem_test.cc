@@ -107,8 +107,9 @@ TEST_CASE("a new file's contents are where they belong", "[fs]") {
 
 TEST_CASE("a removed file stays usable while the kernel knows it", "[fs]") {
   Furnished on;
-  REQUIRE(on.tree.ask<void>(
-      [&](auto answer) { on.tree.filesystem.unlink(on.root, "file", std::move(answer)); }));
+  REQUIRE(on.tree.ask<void>([&](auto answer) {
+    on.tree.filesystem.unlink(on.tree.caller, on.root, "file", std::move(answer));
+  }));
   CHECK(code_of(on.tree.lookup(on.root, "file")) == ENOENT);
   CHECK(on.tree.read(*on.handle).value_or("?") == "text");
   const auto told = on.tree.ask<NodeAttributes>(

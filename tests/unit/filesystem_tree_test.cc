@@ -49,10 +49,11 @@ void check_changes_are_refused(MountedTree& tree, NodeId directory, const std::s
   CHECK(code<CreateReply>(tree, [&](auto answer) {
           fs.create_unnamed(tree.caller, directory, 0600, O_RDWR, std::move(answer));
         }) == refusal);
-  CHECK(code<void>(tree, [&](auto answer) { fs.unlink(directory, name, std::move(answer)); }) ==
-        refusal);
   CHECK(code<void>(tree, [&](auto answer) {
-          fs.rename(directory, name, directory, "renamed", 0, std::move(answer));
+          fs.unlink(tree.caller, directory, name, std::move(answer));
+        }) == refusal);
+  CHECK(code<void>(tree, [&](auto answer) {
+          fs.rename(tree.caller, directory, name, directory, "renamed", 0, std::move(answer));
         }) == refusal);
   CHECK(code<NodeAttributes>(tree, [&](auto answer) {
           fs.set_attributes(tree.caller, directory, nullptr, {.mode = 0700}, std::move(answer));
@@ -63,7 +64,7 @@ void check_changes_are_refused(MountedTree& tree, NodeId directory, const std::s
               std::move(answer));
         }) == refusal);
   CHECK(code<void>(tree, [&](auto answer) {
-          fs.remove_xattr(directory, "user.a", std::move(answer));
+          fs.remove_xattr(tree.caller, directory, "user.a", std::move(answer));
         }) == refusal);
 }
 
@@ -194,17 +195,19 @@ TEST_CASE("the tree's own directories refuse every change", "[tree]") {
     // Into and out of a claim as well: EXDEV would make mv copy and delete.
     const NodeId claim = tree.at({"ns", "data"});
     CHECK(code<void>(tree, [&](auto answer) {
-            tree.filesystem.rename(claim, "file", directory, "new", 0, std::move(answer));
+            tree.filesystem.rename(tree.caller, claim, "file", directory, "new", 0,
+                                   std::move(answer));
           }) == EPERM);
     CHECK(code<void>(tree, [&](auto answer) {
-            tree.filesystem.rename(directory, "data", claim, "new", 0, std::move(answer));
+            tree.filesystem.rename(tree.caller, directory, "data", claim, "new", 0,
+                                   std::move(answer));
           }) == EPERM);
     CHECK(code<EntryReply>(tree, [&](auto answer) {
-            tree.filesystem.link(inside, directory, "new", std::move(answer));
+            tree.filesystem.link(tree.caller, inside, directory, "new", std::move(answer));
           }) == EPERM);
   }
   CHECK(code<void>(tree, [&](auto answer) {
-          tree.filesystem.remove_directory(kRootNode, "ns", std::move(answer));
+          tree.filesystem.remove_directory(tree.caller, kRootNode, "ns", std::move(answer));
         }) == EPERM);
 }
 
@@ -217,10 +220,10 @@ TEST_CASE("two claims are two filesystems", "[tree]") {
   const auto file = tree.create(one, "file").value();
   const auto other = tree.create(two, "other").value();
   CHECK(code<void>(tree, [&](auto answer) {
-          tree.filesystem.rename(one, "file", two, "file", 0, std::move(answer));
+          tree.filesystem.rename(tree.caller, one, "file", two, "file", 0, std::move(answer));
         }) == EXDEV);
   CHECK(code<EntryReply>(tree, [&](auto answer) {
-          tree.filesystem.link(file.node, two, "file", std::move(answer));
+          tree.filesystem.link(tree.caller, file.node, two, "file", std::move(answer));
         }) == EXDEV);
   CHECK(code<std::size_t>(tree, [&](auto answer) {
           tree.filesystem.copy_range(*file.handle, 0, *other.handle, 0, 10, std::move(answer));

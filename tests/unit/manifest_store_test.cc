@@ -34,6 +34,10 @@ class DisturbedStore final : public store::Store {
     return store_.create(object, lease);
   }
   Result<Object> update(const Object& object) override { return store_.update(object); }
+  Result<Object> store_if(const Object& object, const store::Lease* lease,
+                          const store::Grounds& grounds) override {
+    return store_.store_if(object, lease, grounds);
+  }
   Result<Object> put(const Object& object) override { return store_.put(object); }
   Result<void> remove(const ObjectKey& key, const std::string& version) override {
     return store_.remove(key, version);

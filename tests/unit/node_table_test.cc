@@ -85,8 +85,8 @@ TEST_CASE("two volumes may have files of one key", "[nodes]") {
   CHECK(in_one != in_two);
   CHECK(nodes.find(root_of_one)->is_volume_root());
   CHECK(nodes.remember(one, nullptr).id == root_of_one);
-  CHECK(nodes.count_of(*one) == 2);
-  CHECK(nodes.count_of(*two) == 1);
+  CHECK(nodes.nodes_of(*one).size() == 2);
+  CHECK(nodes.nodes_of(*two).size() == 1);
   CHECK(nodes.id_of(*one, KeyedInode("same")) == in_one);
   CHECK(nodes.id_of(*two, KeyedInode("same")) == in_two);
   CHECK(nodes.id_of(*two, KeyedInode("other")) == 0);
@@ -149,7 +149,7 @@ TEST_CASE("random look-ups and forgets agree with a plain map", "[nodes]") {
   for (std::size_t number = 0; number < volumes.size(); ++number) {
     std::size_t expected = 0;
     for (const auto& [key, node] : model) expected += key.first == number;
-    CHECK(nodes.count_of(*volumes[number]) == expected);
+    CHECK(nodes.nodes_of(*volumes[number]).size() == expected);
   }
   for (const auto& [key, node] : model) {
     REQUIRE(nodes.find(node.id) != nullptr);

@@ -1,0 +1,289 @@
+#include "control/attachments.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <spdlog/spdlog.h>
+
+#include "control/clock.h"
+#include "control/uid.h"
+#include "volumes/timestamp.h"
+
+namespace claimfs::control {
+namespace {
+
+using std::chrono::milliseconds;
+using volumes::Attachment;
+using volumes::Claim;
+using volumes::InTheWay;
+using volumes::Kind;
+using volumes::Object;
+using volumes::ObjectKey;
+using volumes::Sharing;
+
+// How often a consumer of this mount is looked at again, whose end nobody tells.
+constexpr milliseconds kLookAgain{100};
+constexpr milliseconds kIdle{std::chrono::hours(1)};
+// Somebody else is quicker that often only if something is wrong.
+constexpr int kMostTries = 20;
+
+ObjectKey key_of(const std::string& attachment) { return {Kind::Attachment, "", attachment}; }
+
+std::string path_of(const volumes::Volume& volume) {
+  if (const auto* host_path = std::get_if<volumes::HostPathSource>(&volume.source))
+    return host_path->path;
+  if (const auto* local = std::get_if<volumes::LocalSource>(&volume.source)) return local->path;
+  return {};
+}
+
+bool is_within(std::string_view path, std::string_view directory) {
+  while (directory.ends_with('/')) directory.remove_suffix(1);
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+// Who is in the way, for people: "node-b: pid 12 (postgres) open; pod web-0 on node-c".
+std::string holders_text(const InTheWay& holders) {
+  std::string text;
+  const auto add = [&text](const std::string& holder) {
+    text += (text.empty() ? "" : "; ") + holder;
+  };
+  for (const Attachment* attachment : holders.attachments) {
+    std::string holder = attachment->node;
+    if (attachment->is_held()) holder += " (claimfs attach)";
+    if (!attachment->users.empty()) holder += ": " + attachment->users;
+    add(holder);
+  }
+  for (const volumes::Pod* pod : holders.pods)
+    add("pod " + pod->metadata.name + " on " + pod->node);
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> volumes_around(const volumes::World& world,
+                                        const volumes::Volume& volume) {
+  std::vector<std::string> around{volume.metadata.name};
+  const std::string path = path_of(volume);
+  if (path.empty()) return around;
+  for (const auto& [name, other] : world.volumes()) {
+    const std::string its = path_of(other);
+    if (name == volume.metadata.name || its.empty()) continue;
+    if (is_within(its, path) || is_within(path, its)) around.push_back(name);
+  }
+  return around;
+}
+
+void Attachments::Bell::ring() {
+  wake.with([](const auto& call) {
+    if (call) call();
+  });
+}
+
+Attachments::Attachments(store::Store& store, EventRecorder& events, Asker asker,
+                         EndConsumer end_consumer)
+    : store_(store),
+      events_(events),
+      asker_(std::move(asker)),
+      end_consumer_(std::move(end_consumer)) {}
+
+void Attachments::set_wake(std::function<void()> wake) {
+  bell_->wake.with([&](auto& call) { call = std::move(wake); });
+}
+
+std::future<Result<void>> Attachments::ask(Wanted wanted) {
+  auto request = std::make_unique<Request>();
+  request->wanted = std::move(wanted);
+  request->deadline = Clock::now() + kPatience;
+  auto answer = request->answer.get_future();
+  inbox_.with([&](Inbox& inbox) { inbox.requests.push_back(std::move(request)); });
+  bell_->ring();
+  return answer;
+}
+
+Result<void> Attachments::attach(Wanted wanted) {
+  auto answer = ask(std::move(wanted));
+  // The thread that takes turns may be gone, or wait for a store that is.
+  if (answer.wait_for(kPatience * 10) != std::future_status::ready)
+    return failure(EIO, "the store does not answer");
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return failure(EIO, "the mount is ending");
+  }
+}
+
+milliseconds Attachments::turn(Mirror& mirror) {
+  inbox_.with([this](Inbox& inbox) {
+    std::ranges::move(inbox.requests, std::back_inserter(waiting_));
+    inbox.requests.clear();
+  });
+  std::erase_if(waiting_, [&](const auto& request) { return serve(mirror, *request); });
+  if (waiting_.empty()) {
+    std::erase_if(refused_until_,
+                  [now = Clock::now()](const auto& each) { return each.second < now; });
+    return kIdle;
+  }
+  milliseconds pause = kLookAgain;
+  for (const auto& request : waiting_) {
+    const auto left = std::chrono::ceil<milliseconds>(request->deadline - Clock::now());
+    pause = std::clamp(left, milliseconds(1), pause);
+  }
+  return pause;
+}
+
+// True when it has been answered.
+bool Attachments::serve(Mirror& mirror, Request& request) {
+  const Wanted& wanted = request.wanted;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    const volumes::World& world = mirror.world();
+    const Claim* claim = world.claim(wanted.name_space, wanted.claim);
+    const volumes::Volume* volume = claim ? world.volume(claim->volume_name) : nullptr;
+    if (!claim || !volume || (!wanted.uid.empty() && claim->metadata.uid != wanted.uid)) {
+      request.answer.set_value(failure(EBUSY, "the claim is not bound any more"));
+      return true;
+    }
+    if (claim->metadata.is_deleting() && asker_.mount.empty()) {
+      request.answer.set_value(failure(
+          EBUSY, "persistentvolumeclaim \"" + claim->metadata.name + "\" is being deleted"));
+      return true;
+    }
+    InTheWay holders =
+        in_the_way(world, *claim, wanted.backing,
+                   {.node = asker_.node, .consumer = wanted.consumer, .writes = wanted.writes});
+    std::erase_if(holders.attachments, [&](const Attachment* holder) {
+      if (holder->mount.empty() || holder->mount != asker_.mount) return false;
+      return bell_->asked_consumers.with([&](auto& asked) {
+        const auto found = asked.find(holder->metadata.name);
+        if (found == asked.end() || !found->second) return false;
+        asked.erase(found);
+        return true;
+      });
+    });
+    if (!holders.is_empty()) {
+      for (const Attachment* holder : std::vector(holders.attachments))
+        ask_to_give_way(mirror, request, *holder);
+      return refuse(request, *claim, holders);
+    }
+    const Result<void> written = write(mirror, request, *claim);
+    if (written || written.error().code != EAGAIN) {
+      request.answer.set_value(written);
+      return true;
+    }
+    // Somebody was quicker. What they did may not have been told yet.
+    if (const auto followed = mirror.follow(milliseconds(0)); !followed) break;
+  }
+  request.answer.set_value(failure(EIO, "the store does not take the attachment"));
+  return true;
+}
+
+// True when there is no point in waiting any longer.
+bool Attachments::refuse(Request& request, const Claim& claim, const InTheWay& holders) {
+  const std::string& uid = claim.metadata.uid;
+  const auto now = Clock::now();
+  const auto known = refused_until_.find(uid);
+  const bool was_refused_just_now = known != refused_until_.end() && now < known->second;
+  const auto may_give_way = [](const Attachment* holder) { return !holder->is_held(); };
+  // Says that it is in use, now, to us.
+  const auto has_answered = [&request](const Attachment* holder) {
+    const auto asked = request.asked.find(holder->metadata.name);
+    return asked != request.asked.end() && holder->refused == asked->second;
+  };
+  const bool is_hopeless =
+      !holders.pods.empty() || !std::ranges::all_of(holders.attachments, may_give_way);
+  const bool is_known =
+      was_refused_just_now && std::ranges::all_of(holders.attachments, has_answered);
+  if (now < request.deadline && !is_hopeless && !is_known) return false;
+  const std::string holders_are = holders_text(holders);
+  if (!was_refused_just_now) {
+    const volumes::Refusal refusal = refusal_of(claim, asker_.node, holders);
+    spdlog::warn("attach=refused claim={}/{} volume={} reason=\"{}\" holder=\"{}\"",
+                 claim.metadata.name_space, claim.metadata.name, claim.volume_name, refusal.message,
+                 holders_are);
+    events_.record(notice(claim, volumes::Notice::Type::Warning, refusal.reason, refusal.message));
+    refused_until_[uid] = now + kPatience;
+  }
+  request.answer.set_value(failure(EBUSY, "attached to " + holders_are));
+  return true;
+}
+
+void Attachments::ask_to_give_way(Mirror& mirror, Request& request, const Attachment& holder) {
+  const std::string& name = holder.metadata.name;
+  if (holder.is_held()) return;
+  if (holder.mount == asker_.mount) {
+    const bool is_asked = bell_->asked_consumers.with(
+        [&](auto& asked) { return !asked.emplace(name, false).second; });
+    if (is_asked || !end_consumer_) return;
+    end_consumer_(request.wanted.uid, holder.consumer, [bell = bell_, name](bool has_ended) {
+      bell->asked_consumers.with([&](auto& asked) {
+        if (has_ended)
+          asked[name] = true;
+        else
+          asked.erase(name);  // is asked again
+      });
+      if (has_ended) bell->ring();
+    });
+    return;
+  }
+  if (request.asked.contains(name)) return;
+  const Object* object = mirror.find(key_of(name));
+  if (!object) return;
+  const std::string word = new_uid();
+  Object asking = *object;
+  asking.document["status"]["asked"] = word;
+  if (auto asked = store_.update(asking)) {
+    request.asked[name] = word;
+    mirror.put(std::move(*asked));
+  }
+}
+
+std::string Attachments::own_name(const std::string& volume) const {
+  return Attachment::name_prefix(volume) + (asker_.mount.empty() ? asker_.node : asker_.mount);
+}
+
+Result<void> Attachments::write(Mirror& mirror, const Request& request, const Claim& claim) {
+  const Wanted& wanted = request.wanted;
+  const std::string name = own_name(claim.volume_name);
+  Attachment attachment{.metadata = {},
+                        .volume = claim.volume_name,
+                        .name_space = claim.metadata.name_space,
+                        .claim = claim.metadata.name,
+                        .claim_uid = claim.metadata.uid,
+                        .node = asker_.node,
+                        .mount = asker_.mount,
+                        .consumer = wanted.consumer,
+                        .read_only = !wanted.writes,
+                        .backing = wanted.backing};
+  attachment.metadata.name = name;
+  Object object{Kind::Attachment, attachment.document()};
+  if (const Object* known = mirror.find(key_of(name))) {
+    const Attachment before = Attachment::from(*known);
+    const bool has_consumer = wanted.consumer.empty() || before.consumer == wanted.consumer;
+    if (has_consumer && (!before.read_only || !wanted.writes)) return {};
+    object = *known;
+    if (!has_consumer) object.document["spec"]["consumer"] = wanted.consumer;
+    object.document["spec"]["readOnly"] = before.read_only && !wanted.writes;
+  } else {
+    object.document["metadata"]["uid"] = new_uid();
+    object.document["metadata"]["creationTimestamp"] = volumes::timestamp_text(system_clock()());
+  }
+  store::Grounds grounds{.kind = Kind::Attachment, .name_prefixes = {}, .seen = mirror.version()};
+  if (sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders) {
+    const volumes::Volume* volume = mirror.world().volume(claim.volume_name);
+    for (const std::string& each : volumes_around(mirror.world(), *volume))
+      grounds.name_prefixes.push_back(Attachment::name_prefix(each));
+  }
+  auto stored = store_.store_if(object, nullptr, grounds);
+  if (!stored) {
+    const int code = stored.error().code;
+    // Not there any more, or there already: the mirror is behind.
+    if (code == ENOENT || code == EEXIST) return failure(EAGAIN);
+    return failure(std::move(stored).error());
+  }
+  mirror.put(std::move(*stored));
+  spdlog::info("attach=done claim={}/{} volume={} node={} writes={}", claim.metadata.name_space,
+               claim.metadata.name, claim.volume_name, asker_.node, wanted.writes);
+  return {};
+}
+
+}  // namespace claimfs::control

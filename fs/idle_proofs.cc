@@ -1,0 +1,136 @@
+#include "fs/idle_proofs.h"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "fs/tree.h"
+
+namespace claimfs::fs {
+namespace {
+
+// As many as one write to the kernel takes without holding anybody up (FUSE.md F16).
+constexpr std::size_t kBatch = 500;
+// FORGETs come right behind the notification, but through the workers.
+constexpr std::chrono::milliseconds kQuiet{5};
+constexpr std::chrono::milliseconds kLongest{200};
+// Directories that have been renamed below younger ones take another round each.
+constexpr int kRounds = 64;
+
+}  // namespace
+
+IdleProofs::IdleProofs(NodeTable& nodes, HasMounts has_mounts)
+    : nodes_(nodes), has_mounts_(std::move(has_mounts)), thread_([this] { run(); }) {}
+
+IdleProofs::~IdleProofs() {
+  {
+    std::scoped_lock lock(mutex_);
+    is_ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void IdleProofs::set_kernel_cache(KernelCache* cache) {
+  std::unique_lock lock(mutex_);
+  cache_ = cache;
+  if (!cache) idle_.wait(lock, [this] { return !is_busy_; });
+}
+
+void IdleProofs::prove(std::shared_ptr<ServedVolume> volume, bool for_good, Answer answer) {
+  {
+    std::scoped_lock lock(mutex_);
+    jobs_.push_front({std::move(volume), for_good, std::move(answer), {}});
+  }
+  changed_.notify_all();
+}
+
+void IdleProofs::drop_later(std::shared_ptr<ServedVolume> volume, AbsentNames::Name name) {
+  {
+    std::scoped_lock lock(mutex_);
+    jobs_.push_back({std::move(volume), false, nullptr, std::move(name)});
+  }
+  changed_.notify_all();
+}
+
+void IdleProofs::look_again() {
+  // The lock orders this behind a look that is just about to wait.
+  { std::scoped_lock lock(mutex_); }
+  changed_.notify_all();
+}
+
+void IdleProofs::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return !jobs_.empty() || is_ending_; });
+    if (is_ending_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    is_busy_ = cache_ != nullptr;
+    lock.unlock();
+    if (!job.answer) {
+      if (is_busy_) cache_->drop_name(job.name.directory, job.name.name);
+    } else if (!is_busy_ || !is_unused(job.volume) ||
+               !job.volume->end_use(job.for_good, [&] { job.answer(true); })) {
+      job.answer(false);
+    }
+    job = {};  // perhaps the volume's last hour
+    lock.lock();
+    is_busy_ = false;
+    idle_.notify_all();
+  }
+}
+
+bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
+  for (int round = 0; round < kRounds; ++round) {
+    if (volume->open_handles.load() > 0) return false;
+    const std::uint64_t before = volume->nodes.load();
+    if (before == 0) return true;
+    drop_names(*volume);
+    std::vector<NodeId> nodes = nodes_.nodes_of(*volume);
+    bool can_prune = true;
+    for (std::span<const NodeId> rest(nodes); !rest.empty() && can_prune;) {
+      const auto batch = rest.first(std::min(kBatch, rest.size()));
+      can_prune = cache_->prune(batch);
+      rest = rest.subspan(batch.size());
+    }
+    if (!can_prune) {
+      const auto claim = volume->claim();
+      if (!has_mounts_ || has_mounts_(*claim)) return false;
+      const auto directory = Tree::namespace_inode(claim->name_space);
+      const NodeId parent = nodes_.id_of(*nodes_.find(kRootNode)->volume, *directory);
+      if (parent != 0) cache_->drop_name(parent, claim->name);
+    }
+    if (await_forgetting(*volume)) return true;
+    if (volume->nodes.load() >= before) return false;
+  }
+  return false;
+}
+
+void IdleProofs::drop_names(ServedVolume& volume) {
+  for (const AbsentNames::Name& name : volume.absent_names.all()) {
+    // Somebody may have made something of that name meanwhile, and mounted something on it.
+    if (!volume.absent_names.has(name)) continue;
+    cache_->drop_name(name.directory, name.name);
+    volume.absent_names.remove(name.directory, name.name);
+  }
+}
+
+// True when there is nothing left. Gives up when no FORGET has come for a while.
+bool IdleProofs::await_forgetting(const ServedVolume& volume) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + kLongest;
+  std::unique_lock lock(mutex_);
+  awaited_.store(&volume);
+  std::uint64_t last = volume.nodes.load();
+  while (last > 0 && Clock::now() < deadline && !is_ending_) {
+    changed_.wait_for(lock, kQuiet, [&] { return volume.nodes.load() != last || is_ending_; });
+    const std::uint64_t now = volume.nodes.load();
+    if (now == last) break;
+    last = now;
+  }
+  awaited_.store(nullptr);
+  return last == 0;
+}
+
+}  // namespace claimfs::fs
