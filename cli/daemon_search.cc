@@ -32,6 +32,10 @@ bool Daemon::wait_for_end(std::chrono::milliseconds timeout) const {
   return ::poll(&entry, 1, static_cast<int>(timeout.count())) > 0;
 }
 
+bool is_daemon_of(pid_t pid, const std::string& mount_point) {
+  return serves("/proc/" + std::to_string(pid), mount_point);
+}
+
 std::vector<Daemon> daemons_of(const std::string& mount_point) {
   std::vector<Daemon> daemons;
   std::error_code error;

@@ -24,6 +24,9 @@ class Daemon {
   Fd process_;  // a pidfd
 };
 
+// Whether a process is a daemon as daemons_of() finds it.
+bool is_daemon_of(pid_t pid, const std::string& mount_point);
+
 // The daemons whose command line has claimfs first and this mount point, an absolute path, as a
 // word. Whoever mounts makes it so.
 std::vector<Daemon> daemons_of(const std::string& mount_point);

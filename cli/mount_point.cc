@@ -52,12 +52,14 @@ std::vector<MountEntry> mounts_of_process(const std::string& process) {
   std::ifstream file("/proc/" + process + "/mountinfo");
   for (std::string line; std::getline(file, line);) {
     std::istringstream fields(line);
-    std::string id, parent, device, root, at, field, type;
+    int id = 0;
+    int parent = 0;
+    std::string device, root, at, field, type;
     fields >> id >> parent >> device >> root >> at;
     while (fields >> field && field != "-") {
     }
     fields >> type;
-    mounts.push_back({device, unescaped(root), unescaped(at), type});
+    mounts.push_back({device, unescaped(root), unescaped(at), type, id, parent});
   }
   return mounts;
 }

@@ -14,6 +14,8 @@ struct MountEntry {
   std::string root;
   std::string mount_point;
   std::string type;
+  int id = 0;
+  int parent = 0;  // the id of the mount that it stands on
 };
 std::vector<MountEntry> mounts_of_process(const std::string& process);  // a pid, or "self"
 
