@@ -170,6 +170,11 @@ class CommandLine {
     detach->add_option("claim", detach_.claim, "NAMESPACE/CLAIM")->required();
     detach->add_flag("--force", detach_.force, "although the node (--node) may be using it");
 
+    CLI::App* who =
+        verbs_.add_on_store("who", "who uses a claim: node, pod, process, mount point",
+                            [this](Context& context) { return cli::who(context, who_); });
+    who->add_option("claim", who_, "NAMESPACE/CLAIM")->required();
+
     CLI::App* status =
         verbs_.add_on_store("status", "this node's store and mounts in a page",
                             [this](Context& context) { return cli::status(context, output_); });
@@ -193,7 +198,7 @@ class CommandLine {
   std::string attach_timeout_ = "60s";
   DetachArguments detach_;
   std::vector<std::string> mount_options_, manifests_, files_;
-  std::string output_, shell_;
+  std::string output_, shell_, who_;
   bool until_settled_ = false;
 };
 

@@ -144,6 +144,14 @@ class Known {
     return names;
   }
 
+  // NAMESPACE/CLAIM.
+  Words claims() const {
+    Words words;
+    for (const volumes::Object& claim : objects(Kind::PersistentVolumeClaim))
+      words.push_back(claim.name_space() + "/" + claim.name());
+    return words;
+  }
+
   Words namespaces() const {
     std::set<std::string> names = {"default"};
     for (Kind kind : {Kind::PersistentVolumeClaim, Kind::Pod}) {
@@ -245,6 +253,8 @@ Words candidates(const CLI::App& app, const Line& line, const std::string& curre
   const std::string verb = line.verb->get_name();
   if (verb == "mount" || verb == "unmount") return {":directories"};
   if (verb == "completion") return {"bash", "zsh"};
+  if (line.verb->get_option_no_throw("claim"))
+    return line.positionals.empty() ? Known(line.flags).claims() : Words();
   return line.verb->get_option_no_throw("resources") ? resources(line, current) : Words();
 }
 

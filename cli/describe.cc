@@ -1,7 +1,9 @@
 #include "cli/describe.h"
 
 #include <algorithm>
+#include <memory>
 
+#include "cli/claim_holders.h"
 #include "cli/columns.h"
 #include "cli/describe_source.h"
 #include "cli/tab_writer.h"
@@ -143,6 +145,9 @@ std::string used_by_lines(const Object& claim, const Surroundings& surroundings)
     if (pod.references(claim.name_space(), claim.name())) names.push_back(pod.metadata.name);
   }
   std::ranges::sort(names);
+  if (surroundings.other_users) {
+    for (std::string& user : surroundings.other_users(claim)) names.push_back(std::move(user));
+  }
   if (names.empty()) return "Used By:\t<none>\n";
   std::string text = "Used By:";
   for (const std::string& name : names) text += "\t" + name + "\n";
@@ -247,7 +252,20 @@ Result<Surroundings> surroundings_of(store::Store& store, std::int64_t now) {
   auto pods = TRY(store.list(Kind::Pod));
   std::ranges::stable_sort(events.objects, {},
                            [](const Object& event) { return last_seen(event.document); });
-  return Surroundings{std::move(events.objects), std::move(pods.objects), now};
+  const auto other_users = [&store, holders = std::shared_ptr<ClaimHolders>()](
+                               const Object& claim) mutable -> std::vector<std::string> {
+    if (!holders) {
+      auto looked = ClaimHolders::look(store);
+      if (!looked) return {};
+      holders = std::make_shared<ClaimHolders>(std::move(*looked));
+    }
+    std::vector<std::string> lines;
+    for (const ClaimHolder& holder : holders->of(volumes::Metadata::from(claim.document))) {
+      if (!holder.is_pod) lines.push_back(text_of(holder));
+    }
+    return lines;
+  };
+  return Surroundings{std::move(events.objects), std::move(pods.objects), now, other_users};
 }
 
 std::string describe(const Object& object, const Surroundings& surroundings) {

@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include "backends/caller_identity.h"
+#include "cli/claim_holders.h"
 #include "cli/claim_users.h"
 #include "cli/context.h"
 #include "cli/log.h"
@@ -28,6 +29,8 @@ namespace {
 // A mount does not wait for the removal of a million files.
 constexpr auto kForStorage = std::chrono::seconds(1);
 
+constexpr std::size_t kMostNamed = 20;
+
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -37,6 +40,35 @@ sigset_t handled_signals() {
 
 void report_store_error(const Error& error) {
   spdlog::error("store=failed reason=\"{}\"", error.message());
+}
+
+volumes::Metadata metadata_of(const fs::ServedClaim& claim) {
+  volumes::Metadata metadata;
+  metadata.name_space = claim.name_space;
+  metadata.name = claim.name;
+  metadata.uid = claim.uid;
+  return metadata;
+}
+
+std::string attached_to(store::Store& store, const fs::ServedClaim& claim) {
+  const auto holders = ClaimHolders::look(store);
+  if (!holders) return "unknown: " + holders.error().message();
+  std::string text;
+  for (const std::string& node : holders->nodes_of(metadata_of(claim)))
+    text += (text.empty() ? "" : ",") + node;
+  return text;
+}
+
+// Of many the first: an attribute is not a list.
+std::string used_by(store::Store& store, const fs::ServedClaim& claim) {
+  auto holders = ClaimHolders::look(store);
+  if (!holders) return "unknown: " + holders.error().message();
+  const auto all = holders->of(metadata_of(claim));
+  std::string text;
+  for (std::size_t at = 0; at < std::min(all.size(), kMostNamed); ++at)
+    text += (text.empty() ? "" : "; ") + text_of(all[at]);
+  if (all.size() > kMostNamed) text += "; " + std::to_string(all.size() - kMostNamed) + " more";
+  return text;
 }
 
 void log_complaint(control::EventRecorder& events, const std::string& complaint) {
@@ -119,9 +151,11 @@ Outcome<void> MountDaemon::open_filesystem() {
           [mount_point = arguments_.mount_point](const fs::ServedClaim& claim) {
             return has_mounts_inside(mount_point, "/" + claim.name_space + "/" + claim.name);
           },
-      .note_passthrough = [this](const fs::ServedClaim& claim) { note_passthrough(claim); }};
-  filesystem_ = std::make_unique<fs::Filesystem>(std::move(tree), std::move(*numbers),
-                                                 std::move(effects), config_.node);
+      .note_passthrough = [this](const fs::ServedClaim& claim) { note_passthrough(claim); },
+      .attached_to = [this](const fs::ServedClaim& claim) { return attached_to(*store_, claim); },
+      .used_by = [this](const fs::ServedClaim& claim) { return used_by(*store_, claim); }};
+  filesystem_ =
+      std::make_unique<fs::Filesystem>(std::move(tree), std::move(*numbers), std::move(effects));
   return {};
 }
 

@@ -98,6 +98,9 @@ struct DetachArguments {
 };
 Outcome<ExitStatus> detach(Context& context, const DetachArguments& arguments);
 
+// NS/CLAIM: who holds it.
+Outcome<ExitStatus> who(Context& context, const std::string& claim);
+
 Outcome<ExitStatus> import_objects(Context& context, const std::vector<std::string>& files);
 Outcome<ExitStatus> export_objects(Context& context);
 

@@ -6,14 +6,12 @@
 
 namespace claimfs::fs {
 
-Filesystem::Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects effects,
-                       std::string node_name)
+Filesystem::Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects effects)
     : tree_(*tree),
       tree_volume_(std::make_shared<ServedVolume>(ServedClaim{}, std::move(tree), nullptr)),
       nodes_(tree_volume_),
       numbers_(std::move(numbers)),
       effects_(std::move(effects)),
-      node_name_(std::move(node_name)),
       idle_proofs_(nodes_, effects_.has_mounts_inside) {
   (void)tree_volume_->use();  // the tree's own start cannot fail
 }

@@ -101,6 +101,10 @@ struct Effects {
   // The kernel is about to do I/O by itself on a file of this claim, for the first time since it
   // was attached. Blocks on the store.
   std::function<void(const ServedClaim&)> note_passthrough;
+  // For user.claimfs.attachedTo and .usedBy: which nodes, and who. Each may take a search of the
+  // store and of /proc, and is asked by whoever reads the attribute by its name. Empty: nobody.
+  std::function<std::string(const ServedClaim&)> attached_to = {};
+  std::function<std::string(const ServedClaim&)> used_by = {};
 };
 
 // The kernel's questions, answered: one method for each operation, grouped in one file for each
@@ -108,8 +112,7 @@ struct Effects {
 // false from an answer means that the kernel did not take it, and what it counted is undone.
 class Filesystem {
  public:
-  Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects effects,
-             std::string node_name);
+  Filesystem(std::unique_ptr<Tree> tree, InodeNumbers numbers, Effects effects);
 
   void set_passthrough_door(PassthroughDoor* door) { door_ = door; }
   void set_kernel_cache(KernelCache* cache) { idle_proofs_.set_kernel_cache(cache); }
@@ -239,7 +242,6 @@ class Filesystem {
   NodeTable nodes_;
   InodeNumbers numbers_;
   Effects effects_;
-  std::string node_name_;
   PassthroughDoor* door_ = nullptr;
   std::atomic<std::uint64_t> open_handles_{0};
   std::atomic<std::uint32_t> backing_ids_{0};

@@ -44,11 +44,12 @@ std::string Filesystem::claim_attribute(Node& node, std::string_view name) {
   if (word == "accessModes") return claim->access_modes;
   if (word == "storageClass") return claim->storage_class;
   if (word == "reclaimPolicy") return claim->reclaim_policy;
-  if (word == "attachedTo") return node.volume->is_in_use() ? node_name_ : "<none>";
-  if (word == "usedBy")
-    return node.volume->open_handles.load() > 0
-               ? std::to_string(node.volume->open_handles.load()) + " open on " + node_name_
-               : "<none>";
+  const auto asked = [&claim](const auto& effect) {
+    std::string text = effect ? effect(*claim) : "";
+    return text.empty() ? "<none>" : text;
+  };
+  if (word == "attachedTo") return asked(effects_.attached_to);
+  if (word == "usedBy") return asked(effects_.used_by);
   return {};
 }
 

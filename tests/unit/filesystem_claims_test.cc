@@ -169,7 +169,11 @@ TEST_CASE("a volume that cannot be mounted answers EIO and is reported once", "[
 }
 
 TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]") {
-  MountedTree tree;
+  std::string attached_to, used_by;
+  Effects effects;
+  effects.attached_to = [&](const ServedClaim& claim) { return claim.name + attached_to; };
+  effects.used_by = [&](const ServedClaim&) { return used_by; };
+  MountedTree tree(std::move(effects));
   tests::MemoryBackend& memory = tree.add(MountedTree::claim("data"));
   const NodeId root = tree.at({"ns", "data"});
   struct Row {
@@ -189,13 +193,15 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
          {.name = "accessModes", .value = "RWO"},
          {.name = "storageClass", .value = "fast"},
          {.name = "reclaimPolicy", .value = "Retain"},
-         {.name = "attachedTo", .value = "<none>"},
+         {.name = "attachedTo", .value = "data"},
          {.name = "usedBy", .value = "<none>"}});
   CHECK(memory.calls() == 0);  // telling these uses nothing
   CHECK_FALSE(tree.volumes.front()->is_in_use());
   const auto file = tree.create(root, "file").value();
-  check({{.name = "attachedTo", .value = "node-a"},
-         {.name = "usedBy", .value = "1 open on node-a"},
+  attached_to = ":node-a,node-b";
+  used_by = "node-a pid 7 (bash) open";
+  check({{.name = "attachedTo", .value = "data:node-a,node-b"},
+         {.name = "usedBy", .value = "node-a pid 7 (bash) open"},
          {.name = "used", .value = "409600"}});
   CHECK(code_of(tree.xattr(root, "user.claimfs.absent")) == ENODATA);
   CHECK(code_of(tree.xattr(file.node, "user.claimfs.phase")) == ENODATA);

@@ -52,7 +52,7 @@ struct NoInterruption final : Interruption {
 class MountedTree {
  public:
   explicit MountedTree(Effects effects = {})
-      : filesystem(make_tree(), *InodeNumbers::load(""), std::move(effects), "node-a") {}
+      : filesystem(make_tree(), *InodeNumbers::load(""), std::move(effects)) {}
 
   ~MountedTree() { forget_all(); }
 
