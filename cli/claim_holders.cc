@@ -22,8 +22,10 @@ bool is_here(const MountRecord& record) {
 
 std::string use_of(const Attachment& attachment) {
   if (attachment.is_held()) return "held by claimfs attach";
-  if (attachment.draining != 0)
-    return "connection " + std::to_string(attachment.draining) + " of a daemon that died";
+  if (attachment.is_draining) {
+    return "draining: files that are open through a mount whose daemon died, connection " +
+           attachment.passthrough.substr(0, attachment.passthrough.find(' '));
+  }
   return attachment.users.empty() ? "attached" : attachment.users;
 }
 

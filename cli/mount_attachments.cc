@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
+#include <ranges>
 
 #include <spdlog/spdlog.h>
 
@@ -33,6 +34,20 @@ Result<void> change(store::Store& store, const ObjectKey& key,
     if (stored) return {};
     if (stored.error().code != EAGAIN) return failure(stored.error());
   }
+}
+
+// "pid 12 (postgres) open, pid 14 (bash) working directory": the first few.
+std::string users_text(const std::string& mount_point, const std::string& path) {
+  constexpr std::size_t kMost = 5;
+  const auto users = MountUses::search(mount_point).of(path);
+  std::string text;
+  for (const ClaimUser& user : users | std::views::take(kMost)) {
+    if (!text.empty()) text += ", ";
+    if (user.pid != 0) text += "pid " + std::to_string(user.pid) + " (" + user.command + ") ";
+    text += to_string(user.how);
+  }
+  if (users.size() > kMost) text += ", and " + std::to_string(users.size() - kMost) + " more";
+  return text.empty() ? "in use" : text;
 }
 
 // Only the mount that the dead daemon had made there, not one that was made over it.
@@ -128,7 +143,10 @@ control::Releases::Filesystem MountDaemon::release_effects() {
                          claim->volume_name);
             volume->lose();
           },
-      .users = [](const std::string&, const std::string&) { return std::string("in use"); },
+      .users =
+          [this](const std::string& name_space, const std::string& claim) {
+            return users_text(arguments_.mount_point, "/" + name_space + "/" + claim);
+          },
   };
 }
 
