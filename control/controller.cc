@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "control/dead_mounts.h"
 #include "control/uid.h"
 #include "volumes/consumers.h"
 #include "volumes/ephemeral.h"
@@ -53,7 +54,11 @@ Controller::Controller(store::Store& store, Clock clock, backends::Ground& host,
       settings_(std::move(settings)),
       events_(store, clock, std::string(kComponent)),
       api_(store, clock),
-      mirror_(store, [this](const ObjectKey& key) { agenda_.touch(mirror_.world(), key); }),
+      mirror_(store,
+              [this](const ObjectKey& key) {
+                agenda_.touch(mirror_.world(), key);
+                has_dead_mounts_ |= key.kind == Kind::Mount;
+              }),
       writes_(store, mirror_, events_, clock),
       storage_(store, host, [this] { mirror_.wake(); }) {}
 
@@ -79,6 +84,8 @@ Result<void> Controller::settle(milliseconds for_storage) {
 Result<void> Controller::drain() {
   for (int round = 0; round < kMaxRounds; ++round) {
     take_storage_work();
+    if (std::exchange(has_dead_mounts_, false))
+      has_dead_mounts_ = TRY(remove_dead_attachments(store_, mirror_, nullptr));
     TRY_VOID(step_pods());
     // Volumes first: a new one must be Available before a claim can take it.
     TRY_VOID(step_volumes());
@@ -266,10 +273,11 @@ Result<void> Controller::wait_for_changes(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     auto until = std::min(resync, storage_.next_due().value_or(resync));
     if (storage_.is_busy()) until = std::min(until, steady_clock::now() + kProgressPeriod);
+    if (has_dead_mounts_) until = std::min(until, steady_clock::now() + kRetry);
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
     TRY_VOID(mirror_.follow(std::max(left, milliseconds(0))));
     take_storage_work();
-    if (!agenda_.is_empty()) return {};
+    if (!agenda_.is_empty() || has_dead_mounts_) return {};
     if (storage_.is_busy()) {
       show_progress();
       TRY_VOID(writes_.flush());

@@ -76,6 +76,8 @@ class Controller {
   Api api_;
   Agenda agenda_;
   Mirror mirror_;
+  // Attachments of dead mounts may have to go.
+  bool has_dead_mounts_ = true;
   PendingWrites writes_;
   std::vector<std::pair<volumes::Volume, volumes::ReclaimWork>> to_reclaim_;  // after the flush
   std::set<std::string> reclaimed_;  // uids of volumes whose storage is gone; others hold them

@@ -44,6 +44,11 @@ class Gate {
     });
   }
 
+  // No request is inside or waits.
+  bool is_empty() const {
+    return state_.with([](const State& state) { return state.inside == 0; });
+  }
+
   // The next request to serve in place of the one that is done, or none, and the caller is outside.
   std::optional<RawRequest> leave() {
     return state_.with([](State& state) -> std::optional<RawRequest> {

@@ -83,7 +83,8 @@ void IdleProofs::run() {
 
 bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
   for (int round = 0; round < kRounds; ++round) {
-    if (volume->open_handles.load() > 0) return false;
+    // A request that hangs holds its directory, and would hold us, too.
+    if (volume->open_handles.load() > 0 || !volume->gate.is_empty()) return false;
     const std::uint64_t before = volume->nodes.load();
     if (before == 0) return true;
     drop_names(*volume);
