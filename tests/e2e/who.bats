@@ -117,6 +117,35 @@ time.sleep(300)' "$DATA/file"
   [ -z "$(line_of "$detached")" ]
 }
 
+@test "a file that is seen from another root in another mount namespace" {
+  mkdir -p "$WORK/root/in"
+  spawn unshare -m bash -c 'mount --bind "$1" "$2/in" && exec python3 -c "
+import os, sys, time
+os.chroot(sys.argv[1])
+file = open(\"/in/file\")
+time.sleep(300)" "$2"' - "$DATA" "$WORK/root"
+  wait_for 5 eval "who | grep -qE ' $SPAWNED +python3 +open $DATA/file\$'"
+  who | grep -qE " $SPAWNED +python3 +mount point $WORK/root/in\$"
+}
+
+@test "a file that something hides, and one that the tree hides" {
+  mkdir -p "$DATA/directory" "$WORK/later/default/data"
+  touch "$DATA/directory/file" "$WORK/later/default/data/file"
+  spawn bash -c 'exec 7<"$1" && exec sleep 300' - "$DATA/directory/file"
+  local hidden=$SPAWNED
+  wait_for 5 test -e "/proc/$hidden/fd/7"
+  mount -t tmpfs none "$DATA/directory"
+  is_line "$hidden" node-a - "$hidden" sleep open "$DATA/directory/file"
+  umount "$DATA/directory"
+  # Of the same name as one in the tree, and not in it.
+  spawn bash -c 'exec 7<"$1" && exec sleep 300' - "$WORK/later/default/data/file"
+  wait_for 5 test -e "/proc/$SPAWNED/fd/7"
+  mount --bind "$MNT" "$WORK/later"
+  wait_for 5 eval "[ \"\$(who | wc -l)\" = 2 ]"
+  [ -z "$(line_of "$SPAWNED")" ]
+  umount "$WORK/later"
+}
+
 @test "what is mounted on a directory of it" {
   mkdir "$DATA/directory"
   spawn unshare -m bash -c 'mount -t tmpfs none "$1" && exec sleep 300' - "$DATA/directory"
@@ -208,6 +237,10 @@ status: {users: pid 7 (postgres) open}
   claimfs import -f "$WORK/attachment.yaml"
   expect_text 'node-c - - - pid 7 (postgres) open' "$(who | xargs -L1)"
   expect_text 'node-c' "$(attribute data attachedTo)"
+  # Here, one looks.
+  sed "s/node-c.12345678/$(claimfs get mounts -o 'jsonpath={.items[0].metadata.name}')/" "$WORK/attachment.yaml" \
+    | claimfs import -f -
+  wait_for 5 nobody_uses data
 }
 
 @test "a mount is an object for as long as it lasts" {
