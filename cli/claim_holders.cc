@@ -12,6 +12,8 @@ using volumes::Attachment;
 using volumes::Kind;
 using volumes::MountRecord;
 
+constexpr std::size_t kMostNamed = 20;
+
 // A machine may have several nodes, and a mount point another's mount: the number of the connection
 // tells.
 bool is_here(const MountRecord& record) {
@@ -123,6 +125,25 @@ void ClaimHolders::add_users(const volumes::Metadata& claim, std::vector<ClaimHo
                          .is_path_in_claim = user.how < How::MountPoint});
     }
   }
+}
+
+std::string nodes_text(store::Store& store, const volumes::Metadata& claim) {
+  const auto holders = ClaimHolders::look(store);
+  if (!holders) return "unknown: " + holders.error().message();
+  std::string text;
+  for (const std::string& node : holders->nodes_of(claim)) text += (text.empty() ? "" : ",") + node;
+  return text;
+}
+
+std::string holders_text(store::Store& store, const volumes::Metadata& claim) {
+  auto holders = ClaimHolders::look(store);
+  if (!holders) return "unknown: " + holders.error().message();
+  const auto all = holders->of(claim);
+  std::string text;
+  for (std::size_t at = 0; at < std::min(all.size(), kMostNamed); ++at)
+    text += (text.empty() ? "" : "; ") + text_of(all[at]);
+  if (all.size() > kMostNamed) text += "; " + std::to_string(all.size() - kMostNamed) + " more";
+  return text;
 }
 
 }  // namespace claimfs::cli

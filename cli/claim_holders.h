@@ -52,4 +52,9 @@ class ClaimHolders {
   std::map<std::string, MountUses> uses_;                    // by mount point
 };
 
+// What one look says of a claim, in one line: "node-a,node-b", and the first twenty holders,
+// separated by "; ". Empty: nobody.
+std::string nodes_text(store::Store& store, const volumes::Metadata& claim);
+std::string holders_text(store::Store& store, const volumes::Metadata& claim);
+
 }  // namespace claimfs::cli

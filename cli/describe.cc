@@ -245,15 +245,10 @@ std::string describe_other(const Object& object) {
   return text;
 }
 
-}  // namespace
-
-Result<Surroundings> surroundings_of(store::Store& store, std::int64_t now) {
-  auto events = TRY(store.list(Kind::Event));
-  auto pods = TRY(store.list(Kind::Pod));
-  std::ranges::stable_sort(events.objects, {},
-                           [](const Object& event) { return last_seen(event.document); });
-  const auto other_users = [&store, holders = std::shared_ptr<ClaimHolders>()](
-                               const Object& claim) mutable -> std::vector<std::string> {
+// One look serves for all claims that are described together.
+std::function<std::vector<std::string>(const Object&)> other_users_in(store::Store& store) {
+  return [&store, holders = std::shared_ptr<ClaimHolders>()](
+             const Object& claim) mutable -> std::vector<std::string> {
     if (!holders) {
       auto looked = ClaimHolders::look(store);
       if (!looked) return {};
@@ -265,7 +260,17 @@ Result<Surroundings> surroundings_of(store::Store& store, std::int64_t now) {
     }
     return lines;
   };
-  return Surroundings{std::move(events.objects), std::move(pods.objects), now, other_users};
+}
+
+}  // namespace
+
+Result<Surroundings> surroundings_of(store::Store& store, std::int64_t now) {
+  auto events = TRY(store.list(Kind::Event));
+  auto pods = TRY(store.list(Kind::Pod));
+  std::ranges::stable_sort(events.objects, {},
+                           [](const Object& event) { return last_seen(event.document); });
+  return Surroundings{std::move(events.objects), std::move(pods.objects), now,
+                      other_users_in(store)};
 }
 
 std::string describe(const Object& object, const Surroundings& surroundings) {

@@ -29,8 +29,6 @@ namespace {
 // A mount does not wait for the removal of a million files.
 constexpr auto kForStorage = std::chrono::seconds(1);
 
-constexpr std::size_t kMostNamed = 20;
-
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -48,27 +46,6 @@ volumes::Metadata metadata_of(const fs::ServedClaim& claim) {
   metadata.name = claim.name;
   metadata.uid = claim.uid;
   return metadata;
-}
-
-std::string attached_to(store::Store& store, const fs::ServedClaim& claim) {
-  const auto holders = ClaimHolders::look(store);
-  if (!holders) return "unknown: " + holders.error().message();
-  std::string text;
-  for (const std::string& node : holders->nodes_of(metadata_of(claim)))
-    text += (text.empty() ? "" : ",") + node;
-  return text;
-}
-
-// Of many the first: an attribute is not a list.
-std::string used_by(store::Store& store, const fs::ServedClaim& claim) {
-  auto holders = ClaimHolders::look(store);
-  if (!holders) return "unknown: " + holders.error().message();
-  const auto all = holders->of(metadata_of(claim));
-  std::string text;
-  for (std::size_t at = 0; at < std::min(all.size(), kMostNamed); ++at)
-    text += (text.empty() ? "" : "; ") + text_of(all[at]);
-  if (all.size() > kMostNamed) text += "; " + std::to_string(all.size() - kMostNamed) + " more";
-  return text;
 }
 
 void log_complaint(control::EventRecorder& events, const std::string& complaint) {
@@ -152,8 +129,12 @@ Outcome<void> MountDaemon::open_filesystem() {
             return has_mounts_inside(mount_point, "/" + claim.name_space + "/" + claim.name);
           },
       .note_passthrough = [this](const fs::ServedClaim& claim) { note_passthrough(claim); },
-      .attached_to = [this](const fs::ServedClaim& claim) { return attached_to(*store_, claim); },
-      .used_by = [this](const fs::ServedClaim& claim) { return used_by(*store_, claim); }};
+      .attached_to =
+          [this](const fs::ServedClaim& claim) { return nodes_text(*store_, metadata_of(claim)); },
+      .used_by =
+          [this](const fs::ServedClaim& claim) {
+            return holders_text(*store_, metadata_of(claim));
+          }};
   filesystem_ =
       std::make_unique<fs::Filesystem>(std::move(tree), std::move(*numbers), std::move(effects));
   return {};
