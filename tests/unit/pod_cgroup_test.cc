@@ -1,6 +1,12 @@
 #include "fs/pod_cgroup.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "fs/calling_process.h"
 #include "tests/unit/catch.h"
@@ -113,6 +119,18 @@ const Row kRows[] = {
     {.name = "a line of colons", .text = ":\n::\n:::\n"},
 };
 
+// Where cgroup v2 is mounted; empty: nowhere.
+std::filesystem::path cgroup_root() {
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string source, at, type;
+    fields >> source >> at >> type;
+    if (type == "cgroup2") return at;
+  }
+  return {};
+}
+
 }  // namespace
 
 TEST_CASE("a process's cgroups say which pod it is in", "[pod_cgroup]") {
@@ -127,6 +145,30 @@ TEST_CASE("a process that is in no pod, and one that cannot be asked about", "[p
   CHECK(pod_of(0).empty());
   CHECK(pod_of(-1).empty());
   CHECK_FALSE(has_processes(std::string(kUid)));
+}
+
+TEST_CASE("a process in a pod's cgroup, for as long as it lives", "[pod_cgroup]") {
+  const std::string uid = "5e1f0000-0000-4000-8000-" + std::to_string(100000000000 + ::getpid());
+  const std::filesystem::path kubepods = cgroup_root() / "kubepods";
+  const std::filesystem::path pod = kubepods / ("pod" + uid);
+  std::error_code error;
+  if (::geteuid() != 0 || kubepods.is_relative() ||
+      (std::filesystem::create_directories(pod, error), error))
+    return;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    while (true) ::pause();
+  }
+  std::ofstream(pod / "cgroup.procs") << child << std::flush;
+  CHECK(pod_of(child) == uid);
+  CHECK(has_processes(uid));
+  CHECK_FALSE(has_processes(std::string(kUid)));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  CHECK(pod_of(child).empty());
+  CHECK_FALSE(has_processes(uid));
+  for (int tries = 0; ::rmdir(pod.c_str()) != 0 && tries < 100; ++tries) ::usleep(10'000);
+  ::rmdir(kubepods.c_str());  // unless somebody else has pods there
 }
 
 }  // namespace claimfs::fs
