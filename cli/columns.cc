@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "volumes/attachment.h"
 #include "volumes/claim.h"
 #include "volumes/metadata.h"
 #include "volumes/pod.h"
@@ -88,13 +89,14 @@ Row event_row(const Object& object, std::int64_t now) {
 }
 
 Row attachment_row(const Object& object, std::int64_t now) {
-  const auto& document = object.document;
+  const auto attachment = volumes::Attachment::from(object);
   return {object.name(),
-          text_at(document, {"spec", "volume"}),
-          text_at(document, {"spec", "claim"}),
-          text_at(document, {"spec", "node"}),
-          value_at(document, {"spec", "readOnly"}) == volumes::Json(true) ? "true" : "false",
-          age_of(text_at(document, {"metadata", "creationTimestamp"}), now)};
+          attachment.volume,
+          attachment.name_space + "/" + attachment.claim,
+          attachment.node,
+          attachment.read_only ? "true" : "false",
+          attachment.is_draining ? "Draining" : (attachment.is_held() ? "Held" : "Attached"),
+          age_of(attachment.metadata.created, now)};
 }
 
 Row titles(Kind kind, bool wide) {
@@ -128,7 +130,7 @@ Row titles(Kind kind, bool wide) {
       row = {"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"};
       break;
     case Kind::Attachment:
-      row = {"NAME", "VOLUME", "CLAIM", "NODE", "READONLY", "AGE"};
+      row = {"NAME", "VOLUME", "CLAIM", "NODE", "READONLY", "STATUS", "AGE"};
       break;
     case Kind::Mount:
       row = {"NAME", "NODE", "MOUNTPOINT", "AGE"};

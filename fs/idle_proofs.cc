@@ -14,6 +14,8 @@ constexpr std::size_t kBatch = 500;
 // FORGETs come right behind the notification, but through the workers.
 constexpr std::chrono::milliseconds kQuiet{5};
 constexpr std::chrono::milliseconds kLongest{200};
+// Longer than anybody walks from a claim's root to what is in it.
+constexpr std::chrono::milliseconds kWalk{10};
 // Directories that have been renamed below younger ones take another round each.
 constexpr int kRounds = 64;
 
@@ -70,8 +72,7 @@ void IdleProofs::run() {
     lock.unlock();
     if (!job.answer) {
       if (is_busy_) cache_->drop_name(job.name.directory, job.name.name);
-    } else if (!is_busy_ || !is_unused(job.volume) ||
-               !job.volume->end_use(job.for_good, [&] { job.answer(true); })) {
+    } else if (!is_busy_ || !try_to_end(job)) {
       job.answer(false);
     }
     job = {};  // perhaps the volume's last hour
@@ -79,6 +80,18 @@ void IdleProofs::run() {
     is_busy_ = false;
     idle_.notify_all();
   }
+}
+
+// A path that is just being walked holds the root, too, for a moment. Of a claim that has not been
+// used yet that must not be taken for a user who was there before its deletion.
+bool IdleProofs::try_to_end(const Job& job) {
+  const int tries = job.for_good && !job.volume->is_in_use() ? 3 : 1;
+  for (int i = 0; i < tries; ++i) {
+    if (i > 0) std::this_thread::sleep_for(kWalk);
+    if (is_unused(job.volume) && job.volume->end_use(job.for_good, [&] { job.answer(true); }))
+      return true;
+  }
+  return false;
 }
 
 bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
