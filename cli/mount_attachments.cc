@@ -134,6 +134,10 @@ control::Releases::Filesystem MountDaemon::release_effects() {
                   answer(is_unused);
                 });
           },
+      .let_in =
+          [this](const std::string& claim_uid) {
+            if (const auto volume = served_->find(claim_uid)) volume->let_in();
+          },
       .lose =
           [this](const std::string& claim_uid) {
             const auto volume = served_->find(claim_uid);

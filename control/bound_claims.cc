@@ -95,7 +95,6 @@ void follow_bound_claims(store::Store& store, std::stop_token stop, const MountD
   }
   duties.attachments.set_wake(nullptr);
   duties.releases.set_wake(nullptr);
-  duties.releases.close();
 }
 
 }  // namespace claimfs::control

@@ -34,12 +34,6 @@ void Releases::Bell::ring() {
 Releases::Releases(store::Store& store, std::string mount, Filesystem filesystem)
     : store_(store), mount_(std::move(mount)), filesystem_(std::move(filesystem)) {}
 
-// Whoever waits for something to be carried out is let go: their promises break.
-void Releases::close() {
-  bell_->is_closed.store(true);
-  bell_->answers.with([](auto& answers) { answers.clear(); });
-}
-
 void Releases::set_wake(std::function<void()> wake) {
   bell_->wake.with([&](auto& call) { call = std::move(wake); });
 }
@@ -108,18 +102,13 @@ void Releases::look_at_claims(const Mirror& mirror) {
 void Releases::ask(Question& question, const std::string& attachment,
                    const std::string& claim_uid) {
   question.is_asked = true;
-  filesystem_.prove_unused(
-      claim_uid, attachment.empty(), [bell = bell_, attachment, claim_uid](bool is_unused) {
-        auto carried_out = std::make_shared<std::promise<void>>();
-        auto done = carried_out->get_future();
-        bell->answers.with([&](auto& answers) {
-          if (!bell->is_closed.load())
-            answers.push_back({attachment, claim_uid, is_unused, std::move(carried_out)});
-        });
-        carried_out.reset();
-        bell->ring();
-        if (is_unused) done.wait_for(std::chrono::seconds(10));
-      });
+  filesystem_.prove_unused(claim_uid, attachment.empty(),
+                           [bell = bell_, attachment, claim_uid](bool is_unused) {
+                             bell->answers.with([&](auto& answers) {
+                               answers.push_back({attachment, claim_uid, is_unused});
+                             });
+                             bell->ring();
+                           });
 }
 
 void Releases::carry_out(Mirror& mirror, const Answered& answer) {
@@ -132,6 +121,7 @@ void Releases::carry_out(Mirror& mirror, const Answered& answer) {
       ++own;
       if (is_of_it) drop_attachment(mirror, name);
     }
+    filesystem_.let_in(answer.claim_uid);
     if (answer.attachment.empty()) {
       deletions_.erase(answer.claim_uid);
       released_.insert(answer.claim_uid);
@@ -149,7 +139,6 @@ void Releases::carry_out(Mirror& mirror, const Answered& answer) {
     if (!recall->second.has_answered) answer_in_use(mirror, answer.attachment, recall->second);
     if (now > recall->second.until) recalls_.erase(recall);
   }
-  answer.carried_out->set_value();
 }
 
 void Releases::drop_attachment(Mirror& mirror, const std::string& name) {

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <set>
@@ -25,12 +23,14 @@ class Releases {
  public:
   // What this mount's filesystem does for it. All are called by turn().
   struct Filesystem {
-    // Tries to prove that nothing of the claim is used through this mount. `for_good`: once proven,
-    // nobody is admitted to it any more. Returns at once; `answer` comes from another thread, and
-    // if it is true it returns when the attachment is gone, so that nobody is let in meanwhile.
+    // Tries to prove that nothing of the claim is used through this mount, and keeps everybody out
+    // from then on, `for_good` or until let_in(). Returns at once; `answer` may come from another
+    // thread.
     std::function<void(const std::string& claim_uid, bool for_good,
                        std::function<void(bool)> answer)>
         prove_unused;
+    // The attachment of what has been proven unused is gone.
+    std::function<void(const std::string& claim_uid)> let_in;
     // The attachment was taken away: uses have to ask anew.
     std::function<void(const std::string& claim_uid)> lose;
     // Who uses it, for people.
@@ -44,8 +44,6 @@ class Releases {
 
   std::chrono::milliseconds turn(Mirror& mirror);
   void set_wake(std::function<void()> wake);
-  // There are no more turns: nobody waits for one any longer.
-  void close();
 
   // For how long somebody who asked is taken to wait.
   static constexpr std::chrono::milliseconds kPatience{1000};
@@ -66,12 +64,10 @@ class Releases {
     std::string attachment;  // empty: a deletion
     std::string claim_uid;
     bool is_unused = false;
-    std::shared_ptr<std::promise<void>> carried_out;
   };
   struct Bell {
     Guarded<std::function<void()>> wake;
     Guarded<std::vector<Answered>> answers;
-    std::atomic<bool> is_closed{false};
     void ring();
   };
 

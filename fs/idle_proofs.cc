@@ -72,8 +72,8 @@ void IdleProofs::run() {
     lock.unlock();
     if (!job.answer) {
       if (is_busy_) cache_->drop_name(job.name.directory, job.name.name);
-    } else if (!is_busy_ || !try_to_end(job)) {
-      job.answer(false);
+    } else {
+      job.answer(is_busy_ && try_to_end(job));
     }
     job = {};  // perhaps the volume's last hour
     lock.lock();
@@ -88,8 +88,7 @@ bool IdleProofs::try_to_end(const Job& job) {
   const int tries = job.for_good && !job.volume->is_in_use() ? 3 : 1;
   for (int i = 0; i < tries; ++i) {
     if (i > 0) std::this_thread::sleep_for(kWalk);
-    if (is_unused(job.volume) && job.volume->end_use(job.for_good, [&] { job.answer(true); }))
-      return true;
+    if (is_unused(job.volume) && job.volume->end_use(job.for_good)) return true;
   }
   return false;
 }

@@ -43,8 +43,8 @@ class IdleProofs {
   // Not null before anything is asked; null when the kernel is gone.
   void set_kernel_cache(KernelCache* cache);
 
-  // Answers true when nothing was held and the volume has been shut (ServedVolume::end_use); the
-  // answer then runs before anybody is let in again. Returns at once.
+  // Answers true when nothing was held and the volume has been shut (ServedVolume::end_use).
+  // Returns at once.
   void prove(std::shared_ptr<ServedVolume> volume, bool for_good, Answer answer);
 
   // A node of the volume has been forgotten.

@@ -15,6 +15,9 @@ namespace {
 // no faster.
 constexpr std::chrono::seconds kReportInterval{2};
 
+// Longer than the store takes, if it answers at all.
+constexpr std::chrono::seconds kEnds{10};
+
 // No pod's uid, and not the empty one of those that are in no pod.
 constexpr const char* kNobody = "-";
 
@@ -82,7 +85,9 @@ bool ServedVolume::may_go_on(bool writes, const std::string* consumer) const {
 }
 
 Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
-  std::scoped_lock lock(starting_);
+  std::unique_lock lock(starting_);
+  // Its attachment is about to be removed: one that is asked for now would go with it.
+  if (!has_ended_.wait_for(lock, kEnds, [this] { return !is_ending_; })) return failure(EIO);
   if (may_go_on(writes, consumer)) return {};
   const auto claim = this->claim();
   if (is_closed_ || (claim->is_terminating && !is_in_use() && !may_begin_.load()))
@@ -106,7 +111,7 @@ Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
   return {};
 }
 
-bool ServedVolume::end_use(bool for_good, const std::function<void()>& gone) {
+bool ServedVolume::end_use(bool for_good) {
   // Somebody who is about to begin holds it.
   std::unique_lock lock(starting_, std::try_to_lock);
   if (!lock) return false;
@@ -114,20 +119,28 @@ bool ServedVolume::end_use(bool for_good, const std::function<void()>& gone) {
     std::scoped_lock rooting(rooting_);
     if (nodes.load() != 0 || open_handles.load() != 0) return false;
     is_ready_.store(false, std::memory_order_release);
-    is_closed_ |= for_good;
   }
-  // From here on who comes through the root again waits for the lock.
+  // From here on who comes through the root again waits.
+  is_closed_ |= for_good;
+  is_ending_ = true;
   may_write_.store(false);
   has_passed_through_.store(false);
-  consumer_.with([](auto& current) { current = kNobody; });
+  end_consumer();
   if (is_started_) {
     root_.reset();
     backend_->stop();
     is_started_ = false;
   }
   absent_names.clear();
-  gone();
   return true;
+}
+
+void ServedVolume::let_in() {
+  {
+    std::scoped_lock lock(starting_);
+    is_ending_ = false;
+  }
+  has_ended_.notify_all();
 }
 
 std::string ServedVolume::pod() const {

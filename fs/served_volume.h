@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -75,14 +76,15 @@ class ServedVolume {
   Result<void> use(Access access = Access::Read, pid_t pid = 0);
   bool is_in_use() const { return is_ready_.load(std::memory_order_acquire); }
 
-  // The kernel has been proven to hold nothing of it, or the proof has failed: what a Terminating
-  // claim's root was held by then are its users, and are let in. `gone` runs before anybody else
-  // is. False when it is in use after all.
-  bool end_use(bool for_good, const std::function<void()>& gone);
+  // Shuts it when the kernel holds nothing of it: gives the backend up, and keeps everybody out,
+  // `for_good` or until let_in(). False when it is in use after all.
+  bool end_use(bool for_good);
+  void let_in();
   // Whom a ReadWriteOncePod claim is attached for, a pod's uid; empty when it is for none.
   std::string pod() const;
   // That consumer has ended: the next one asks anew.
   void end_consumer();
+  // What a Terminating claim's root was held by when that was looked at are its users.
   void allow_first_use() { may_begin_.store(true); }
   // Somebody took the attachment away: the next use asks anew.
   void lose() { is_ready_.store(false, std::memory_order_release); }
@@ -151,8 +153,10 @@ class ServedVolume {
   Guarded<std::string> consumer_;  // whom it is attached for; "-": nobody yet
   std::mutex rooting_;
   std::mutex starting_;
-  bool is_started_ = false;                              // guarded by starting_, as what follows
-  bool is_closed_ = false;                               // for good
+  bool is_started_ = false;  // guarded by starting_, as what follows
+  bool is_closed_ = false;   // for good
+  bool is_ending_ = false;   // until let_in()
+  std::condition_variable has_ended_;
   std::unique_ptr<backends::Inode> root_;                // set before is_ready_
   std::string last_failure_;                             // guarded by starting_
   std::chrono::steady_clock::time_point last_report_{};  // guarded by starting_
