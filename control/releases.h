@@ -28,6 +28,7 @@ class Releases {
     // Tries to prove that nothing of the claim is used through this mount. `for_good`: once proven,
     // nobody is admitted to it any more. Returns at once; `answer` comes from another thread, and
     // if it is true it returns when the attachment is gone, so that nobody is let in meanwhile.
+    // Where there is nobody to be let in, it may also come at once, from turn()'s own thread.
     std::function<void(const std::string& claim_uid, bool for_good,
                        std::function<void(bool)> answer)>
         prove_unused;
