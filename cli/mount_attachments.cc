@@ -141,7 +141,7 @@ control::Releases::Filesystem MountDaemon::release_effects() {
       .lose =
           [this](const std::string& claim_uid) {
             const auto volume = served_->find(claim_uid);
-            if (!volume || !volume->is_in_use()) return;
+            if (!volume) return;
             const auto claim = volume->claim();
             spdlog::warn("attachment=lost claim={}/{} volume={}", claim->name_space, claim->name,
                          claim->volume_name);

@@ -114,10 +114,13 @@ Result<void> Attachments::attach(Wanted wanted) {
 }
 
 milliseconds Attachments::turn(Mirror& mirror) {
-  inbox_.with([this](Inbox& inbox) {
+  const bool are_new = inbox_.with([this](Inbox& inbox) {
     std::ranges::move(inbox.requests, std::back_inserter(waiting_));
-    inbox.requests.clear();
+    return !std::exchange(inbox.requests, {}).empty();
   });
+  // Nobody is refused for what had ended before they asked. An error comes again where the mirror
+  // is followed for its own sake.
+  if (are_new) (void)mirror.follow(milliseconds(0));
   std::erase_if(waiting_, [&](const auto& request) { return serve(mirror, *request); });
   if (waiting_.empty()) {
     std::erase_if(refused_until_,
@@ -268,9 +271,11 @@ Result<void> Attachments::write(Mirror& mirror, const Request& request, const Cl
     object.document["metadata"]["creationTimestamp"] = volumes::timestamp_text(system_clock()());
   }
   store::Grounds grounds{.kind = Kind::Attachment, .name_prefixes = {}, .seen = mirror.version()};
-  if (sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders) {
-    const volumes::Volume* volume = mirror.world().volume(claim.volume_name);
-    for (const std::string& each : volumes_around(mirror.world(), *volume))
+  const volumes::Volume* volume = mirror.world().volume(claim.volume_name);
+  const std::vector<std::string> around = volumes_around(mirror.world(), *volume);
+  // Where anybody may, nobody can be in the way, but for a volume of the same directory.
+  if (around.size() > 1 || sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders) {
+    for (const std::string& each : around)
       grounds.name_prefixes.push_back(Attachment::name_prefix(each));
   }
   auto stored = store_.store_if(object, nullptr, grounds);

@@ -30,8 +30,10 @@ std::set<std::string> read_only_pods(const volumes::World& world, const volumes:
 struct Changes {
   bool of_claims = true;
   bool of_mounts = true;
+  bool of_anything = true;
 
   void add(const volumes::ObjectKey& key) {
+    of_anything = true;
     // Attachments come and go with every use: they are no reason to look at ten thousand claims.
     of_claims |= key.kind != Kind::Attachment && key.kind != Kind::Mount;
     of_mounts |= key.kind == Kind::Mount;
@@ -47,6 +49,7 @@ Result<void> follow(store::Store& store, Mirror& mirror, Changes& changes,
   duties.releases.set_wake(wake);
   bool are_some_draining = false;
   while (!stop.stop_requested()) {
+    changes.of_anything = false;
     if (std::exchange(changes.of_claims, false)) {
       duties.show(bound_claims(mirror.world()));
       TRY_VOID(duties.consumers.look(mirror));
@@ -56,7 +59,8 @@ Result<void> follow(store::Store& store, Mirror& mirror, Changes& changes,
     milliseconds pause = are_some_draining ? kDrainingAgain : kLookAgain;
     pause = std::min(pause, duties.releases.turn(mirror));
     pause = std::min(pause, duties.attachments.turn(mirror));
-    TRY_VOID(mirror.follow(pause));
+    // Who took a turn may have followed the store, and found what others have to look at.
+    TRY_VOID(mirror.follow(changes.of_anything ? milliseconds(0) : pause));
   }
   return {};
 }

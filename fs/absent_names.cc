@@ -52,15 +52,18 @@ void AbsentNames::remove(std::uint64_t directory, std::string_view name) {
 std::vector<AbsentNames::Name> AbsentNames::all() const {
   std::scoped_lock lock(mutex_);
   std::vector<Name> names;
+  std::unordered_set<std::string_view> seen;
   for (const std::string& key : order_)
-    if (present_.contains(key)) names.push_back(name_of(key));
+    if (present_.contains(key) && seen.insert(key).second) names.push_back(name_of(key));
   return names;
 }
 
-bool AbsentNames::has(const Name& name) const {
+bool AbsentNames::take(const Name& name) {
   const std::string key = key_of(name.directory, name.name);
   std::scoped_lock lock(mutex_);
-  return present_.contains(key);
+  const bool was_present = present_.erase(key) > 0;
+  count_.store(present_.size());
+  return was_present;
 }
 
 void AbsentNames::clear() {

@@ -34,8 +34,9 @@ class AbsentNames {
   bool is_empty() const { return count_.load(std::memory_order_relaxed) == 0; }
   // All of them, the oldest first; they stay.
   std::vector<Name> all() const;
-  // Of those that all() gave, the ones that are absent still.
-  bool has(const Name& name) const;
+  // Whether one that all() gave is absent still; it is not kept any more. Before the kernel drops
+  // it: a look-up meanwhile brings it back.
+  bool take(const Name& name);
   void clear();
 
  private:

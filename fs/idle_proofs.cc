@@ -123,9 +123,7 @@ bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
 void IdleProofs::drop_names(ServedVolume& volume) {
   for (const AbsentNames::Name& name : volume.absent_names.all()) {
     // Somebody may have made something of that name meanwhile, and mounted something on it.
-    if (!volume.absent_names.has(name)) continue;
-    cache_->drop_name(name.directory, name.name);
-    volume.absent_names.remove(name.directory, name.name);
+    if (volume.absent_names.take(name)) cache_->drop_name(name.directory, name.name);
   }
 }
 

@@ -94,6 +94,7 @@ Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
     return failure(EBUSY);
   // Where many may read and one write, a mount begins as a reader.
   writes = writes || (!claim->is_for_one_writer && !claim->is_read_only);
+  const std::uint64_t losses = losses_.load();
   if (attach_) TRY_VOID(attach_(*claim, writes, consumer));
   if (const Result<void> started = start(); !started) {
     const std::string why = started.error().message();
@@ -107,8 +108,23 @@ Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
   }
   if (consumer) consumer_.with([&](auto& current) { current = *consumer; });
   if (writes) may_write_.store(true);
-  is_ready_.store(true, std::memory_order_release);
-  return {};
+  is_ready_.store(true);
+  if (losses_.load() == losses) return {};
+  forget_attachment();
+  return failure(EBUSY);
+}
+
+// Nothing that was proven for the last attachment holds for the next.
+void ServedVolume::forget_attachment() {
+  is_ready_.store(false);
+  may_write_.store(false);
+  has_passed_through_.store(false);
+  consumer_.with([](auto& current) { current = kNobody; });
+}
+
+void ServedVolume::lose() {
+  ++losses_;
+  forget_attachment();
 }
 
 bool ServedVolume::end_use(bool for_good) {
@@ -123,9 +139,7 @@ bool ServedVolume::end_use(bool for_good) {
   // From here on who comes through the root again waits.
   is_closed_ |= for_good;
   is_ending_ = true;
-  may_write_.store(false);
-  has_passed_through_.store(false);
-  end_consumer();
+  forget_attachment();
   if (is_started_) {
     root_.reset();
     backend_->stop();

@@ -86,8 +86,9 @@ class ServedVolume {
   void end_consumer();
   // What a Terminating claim's root was held by when that was looked at are its users.
   void allow_first_use() { may_begin_.store(true); }
-  // Somebody took the attachment away: the next use asks anew.
-  void lose() { is_ready_.store(false, std::memory_order_release); }
+  // Somebody took the attachment away: the next use asks anew, for all that it needs. Does not
+  // wait for anybody: who is just being let in is not.
+  void lose();
 
   // Nodes and handles that the kernel has of it. A root is counted through rooting(), so that
   // end_use() and a look-up of the root exclude each other.
@@ -132,6 +133,7 @@ class ServedVolume {
   Result<void> start();
   Result<void> begin_use(bool writes, const std::string* consumer);
   bool may_go_on(bool writes, const std::string* consumer) const;
+  void forget_attachment();
 
   std::unique_ptr<backends::RememberedInodes> remembered_;  // outlives the backend
   std::unique_ptr<backends::Backend> backend_;
@@ -149,6 +151,7 @@ class ServedVolume {
   std::atomic<bool> is_ready_{false};
   std::atomic<bool> may_write_{false};
   std::atomic<bool> may_begin_{false};  // although it is Terminating
+  std::atomic<std::uint64_t> losses_{0};
   std::atomic<bool> asks_callers_{false};
   Guarded<std::string> consumer_;  // whom it is attached for; "-": nobody yet
   std::mutex rooting_;

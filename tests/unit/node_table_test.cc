@@ -75,6 +75,25 @@ TEST_CASE("the mount's root is never forgotten, unknown nodes are none", "[nodes
   CHECK(nodes.size() == 1);
 }
 
+TEST_CASE("a volume's nodes: what was found later comes first", "[nodes]") {
+  NodeTable nodes(volume(""));
+  const auto claim = volume("data"), other = volume("other");
+  std::vector<NodeId> expected{nodes.remember(claim, nullptr).id};
+  for (int i = 0; i < 300; ++i) {
+    expected.insert(expected.begin(), nodes.remember(claim, inode(std::to_string(i))).id);
+    nodes.remember(other, inode(std::to_string(i)));
+    nodes.remember(claim, inode("0"));  // known: stays where it is
+  }
+  CHECK(nodes.nodes_of(*claim) == expected);
+  // One from the middle, and found again.
+  forget(nodes, expected[100], 1);
+  expected.erase(expected.begin() + 100);
+  CHECK(nodes.nodes_of(*claim) == expected);
+  expected.insert(expected.begin(), nodes.remember(claim, inode("199")).id);
+  CHECK(nodes.nodes_of(*claim) == expected);
+  CHECK(nodes.nodes_of(*other).size() == 300);
+}
+
 TEST_CASE("two volumes may have files of one key", "[nodes]") {
   NodeTable nodes(volume(""));
   const auto one = volume("one");

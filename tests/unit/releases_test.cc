@@ -1,0 +1,153 @@
+#include "control/releases.h"
+
+#include <filesystem>
+
+#include "tests/unit/mounts_of_one_store.h"
+#include "volumes/lifecycle.h"
+
+namespace claimfs::control {
+namespace {
+
+using Nodes = std::set<std::string>;
+
+}  // namespace
+
+TEST_CASE("releases: a claim goes when every mount has let go of it", "[releases]") {
+  SharedStore shared;
+  shared.add("data", {"ReadWriteMany"});
+  shared.add("other", {"ReadWriteMany"});
+  OneMount a(shared, "node-a"), b(shared, "node-b");
+  REQUIRE(a.use("data"));
+  REQUIRE(a.use("other"));
+  b.hold("data");  // a bind mount of the root: never attached
+  shared.mark_deleted("data");
+  std::this_thread::sleep_for(500ms);
+  CHECK_FALSE(a.has_released("data"));
+  CHECK_FALSE(b.has_released("data"));
+  CHECK(shared.nodes_at("pv-data") == Nodes{"node-a"});
+  a.let_go("data");
+  CHECK(comes_true([&] { return a.has_released("data"); }, 2s));
+  CHECK(shared.attachments("pv-data").empty());
+  CHECK_FALSE(b.has_released("data"));
+  b.let_go("data");
+  CHECK(comes_true([&] { return b.has_released("data"); }, 2s));
+  CHECK(shared.nodes_at("pv-other") == Nodes{"node-a"});
+  // A mount that comes later says so, too.
+  OneMount c(shared, "node-c");
+  CHECK(comes_true([&] { return c.has_released("data"); }, 2s));
+  CHECK_FALSE(a.has_lost("data"));
+}
+
+TEST_CASE("releases: of a claim that was never shown nothing is held", "[releases]") {
+  SharedStore shared;
+  shared.add("data", {"ReadWriteOnce"});
+  OneMount a(shared, "node-a");
+  a.answers_at_once = true;  // from turn()'s own thread
+  shared.mark_deleted("data");
+  CHECK(comes_true([&] { return a.has_released("data"); }, 2s));
+  shared.add("next", {"ReadWriteOnce"});
+  CHECK(comes_true([&] { return a.code("next") == 0; }, 2s));
+}
+
+TEST_CASE("releases: an attachment that somebody takes away is lost", "[releases]") {
+  SharedStore shared;
+  shared.add("data", {"ReadWriteOnce"});
+  OneMount a(shared, "node-a"), b(shared, "node-b");
+  REQUIRE(a.use("data"));
+  REQUIRE(shared.store->remove({Kind::Attachment, "", "pv-data@node-a.1"}, ""));
+  CHECK(comes_true([&] { return a.has_lost("data"); }, 2s));
+  CHECK(b.code("data") == 0);
+  CHECK_FALSE(b.has_lost("data"));
+  // What was given up when asked is not lost.
+  CHECK(comes_true([&] { return a.code("data") == 0; }, 5s));
+  CHECK_FALSE(b.has_lost("data"));
+}
+
+TEST_CASE("releases: a dead mount's attachments go", "[releases]") {
+  SharedStore shared;
+  shared.add("data", {"ReadWriteOnce"});
+  OneMount a(shared, "node-a"), b(shared, "node-b"), held(shared, "node-a", false);
+  REQUIRE(a.use("data"));
+  SECTION("at once") {
+    a.die();
+    CHECK(comes_true([&] { return shared.attachments().empty(); }, 2s));
+    CHECK(b.code("data") == 0);
+  }
+  SECTION("but not those that are held") {
+    REQUIRE(held.attach("data"));
+    a.die();
+    CHECK(comes_true([&] { return shared.attachments().size() == 1; }, 2s));
+    std::this_thread::sleep_for(300ms);
+    CHECK(shared.attachments().front().is_held());
+  }
+  SECTION("while a node waits for it") {
+    std::jthread dying([&a] {
+      std::this_thread::sleep_for(200ms);
+      a.die();
+    });
+    CHECK(b.code("data") == 0);
+  }
+}
+
+TEST_CASE("dead mounts: passthrough is waited for, as long as its connection is there",
+          "[releases]") {
+  SharedStore shared;
+  store::Store& store = *shared.store;
+  unsigned connection = 0;
+  std::error_code error;
+  for (const auto& each : std::filesystem::directory_iterator("/sys/fs/fuse/connections", error))
+    connection = static_cast<unsigned>(std::stoul(each.path().filename()));
+  const std::string none = passthrough_word(4'000'000'000, "/mnt/with a blank");
+  const std::string other_boot = std::to_string(connection) + " another-boot /mnt";
+  struct Row {
+    const char* name;
+    std::string word;
+    bool is_number_of_a_live_mount = false;
+    bool drains = false;
+  };
+  std::vector<Row> rows{{"no such connection", none},
+                        {"another boot", other_boot},
+                        {"nonsense", "nonsense"},
+                        {"no passthrough", ""}};
+  // Only where some FUSE filesystem is mounted at all.
+  if (connection != 0) {
+    rows.push_back(
+        {"its connection is there", passthrough_word(connection, "/mnt/m"), false, true});
+    rows.push_back({"given again", passthrough_word(connection, "/mnt/m"), true, false});
+  }
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Attachment attachment{.metadata = {},
+                          .volume = "pv-data",
+                          .name_space = "default",
+                          .claim = "data",
+                          .node = "node-a",
+                          .mount = "node-a.dead",
+                          .passthrough = row.word};
+    attachment.metadata.name = "pv-data@node-a.dead";
+    shared.put(Kind::Attachment, attachment.document());
+    volumes::MountRecord live;
+    live.metadata.name = "node-b.1";
+    live.connection = row.is_number_of_a_live_mount ? connection : 4'000'000'001;
+    shared.put(Kind::Mount, live.document());
+    std::vector<unsigned> unmounted;
+    const UnmountDead unmount = [&](const std::string& mount_point, unsigned number) {
+      CHECK(mount_point == "/mnt/m");
+      unmounted.push_back(number);
+    };
+    Mirror mirror(store);
+    REQUIRE(mirror.relist());
+    const auto some_drain = remove_dead_attachments(store, mirror, unmount);
+    REQUIRE(some_drain);
+    CHECK(*some_drain == row.drains);
+    CHECK(shared.attachments().size() == (row.drains ? 1 : 0));
+    if (!row.drains) continue;
+    CHECK(shared.attachments().front().is_draining);
+    CHECK(unmounted == std::vector<unsigned>{connection});
+    CHECK(remove_dead_attachments(store, mirror, nullptr).value());
+    // By force.
+    REQUIRE(store.remove({Kind::Attachment, "", attachment.metadata.name}, ""));
+  }
+}
+
+}  // namespace claimfs::control
