@@ -22,10 +22,6 @@ hold() {
   wait_for 5 has_open "$SPAWNED" "$1"
 }
 has_open() { [ "$(readlink "/proc/$1/fd/7")" = "$2" ]; }
-let_go() {
-  kill -9 "${1:-$SPAWNED}"
-  wait_for 5 is_gone "${1:-$SPAWNED}"
-}
 
 # pod NAME NODE [FIELD-OF-THE-CLAIM'S-VOLUME]: a Pod of the claim "data", as `kubectl apply` would have it.
 pod() {

@@ -298,6 +298,18 @@ is_told() {
 # What is waited for takes less than a second; look-ups of names in the tree are no use of a claim.
 soon() { wait_for 1 limit 10 "$@"; }
 
+# hold_by HOW DIRECTORY: in one of hold.py's ways, as SPAWNED. DIRECTORY has "file" and "directory".
+hold_by() {
+  local ready=$WORK/ready.$RANDOM
+  spawn python3 "$BATS_TEST_DIRNAME/hold.py" "$1" "$2" "$ready"
+  wait_for 10 test -e "$ready"
+}
+# let_go [PID]: ends what was spawned last, or that.
+let_go() {
+  kill -9 -- "-${1:-$SPAWNED}"
+  wait_for 5 is_gone "${1:-$SPAWNED}"
+}
+
 # Pods' cgroups, where the kubelet would make them: below ROOT, by default where version 2 is mounted.
 #   make_pod_cgroup UID [ROOT]    in_pod UID COMMAND…    leave_pod_cgroups
 make_pod_cgroup() {
