@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ranges>
 
@@ -155,10 +156,14 @@ control::Releases::Filesystem MountDaemon::release_effects() {
 }
 
 // A pod ends when its last process does; those who are in no pod, when none of them is to be found.
+// Mount points are nobody: container runtimes bind the claim for a pod that is only about to start.
 bool MountDaemon::is_consumer_alive(const fs::ServedVolume& volume, const std::string& pod) const {
   if (!pod.empty()) return fs::has_processes(pod);
   const auto claim = volume.claim();
-  return is_used_by_processes(arguments_.mount_point, "/" + claim->name_space + "/" + claim->name);
+  const auto users = users_of(arguments_.mount_point, "/" + claim->name_space + "/" + claim->name);
+  return std::ranges::any_of(users, [](const ClaimUser& user) {
+    return user.how != How::MountPoint && user.pod_uid.empty();
+  });
 }
 
 void MountDaemon::end_consumer(const std::string& claim_uid, const std::string& consumer,

@@ -5,6 +5,8 @@
 #include <iostream>
 #include <optional>
 
+#include <spdlog/spdlog.h>
+
 #include "backends/directory_identities.h"
 #include "cli/claim_word.h"
 #include "cli/until_true.h"
@@ -74,6 +76,8 @@ Outcome<ExitStatus> attach(Context& context, const AttachArguments& arguments) {
   const auto volume = context.store->get({Kind::PersistentVolume, "", claim->volume_name});
   if (!volume) return tl::unexpected(failure_of(volume.error()));
 
+  // What came of it is the verb's own to say; a log that nobody set up would go to its output.
+  spdlog::set_level(spdlog::level::off);
   control::EventRecorder events(*context.store, control::system_clock(), "claimfs", node);
   control::Attachments attachments(*context.store, events, {.node = node, .mount = ""}, nullptr);
   control::Mirror mirror(*context.store);

@@ -4,6 +4,7 @@
 #   make_workspace           WORK, and in it HOST (host directories), MANIFESTS, STATE, MNT, CONFIG, LOG
 #   make_volume NAME K=V…    a host directory, a PersistentVolume and a claim on it
 #   mount_tree ARGUMENTS…    claimfs mount, guarded by a watchdog that aborts the connection if a test hangs
+#   mount_node NODE          another node of the same store, with its tree at MNT.NODE
 #   drop_workspace           everything away again
 
 # shellcheck disable=SC2016,SC2119,SC2120  # programs of awk; functions that take arguments from other files
@@ -85,6 +86,15 @@ mount_tree() {
   watch_for_hang "$MNT" "${HANG_LIMIT:-300}"
 }
 
+# mount_node NODE ARGUMENTS…: one more node on the same store, at MNT.NODE. The node of mount_tree is node-a.
+mount_node() {
+  local node=$1
+  shift
+  mkdir -p "$MNT.$node"
+  NODE=$node claimfs mount "$MNT.$node" "$@" || return
+  watch_for_hang "$MNT.$node" "${HANG_LIMIT:-300}"
+}
+
 # mount_claims NAMES…: mounts the tree and waits until these claims of the namespace default are in it.
 mount_claims() {
   mount_tree || return
@@ -155,7 +165,7 @@ daemons_of() {
     if [ "${first##*/}" = claimfs ]; then basename "$(dirname "$file")"; fi
   done
 }
-daemon_pid() { daemons_of "$MNT" | head -n 1; }
+daemon_pid() { daemons_of "${1:-$MNT}" | head -n 1; }
 no_daemon() { [ -z "$(daemons_of "${1:-$MNT}")" ]; }
 # Ended, whether or not its parent has noticed.
 is_gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
@@ -177,8 +187,10 @@ drop_workspace() {
   for device in $(losetup -l -n -O NAME,BACK-FILE | awk -v work="$WORK" 'index($2, work) == 1 {print $1}'); do
     losetup -d "$device" || true
   done
-  for pid in $(daemons_of "$MNT") $(daemons_of "$MNT.second"); do
-    wait_for 5 is_gone "$pid" >/dev/null || kill -9 "$pid" 2>/dev/null || true
+  for at in "$MNT" "$MNT".*; do
+    for pid in $(daemons_of "$at"); do
+      wait_for 5 is_gone "$pid" >/dev/null || kill -9 "$pid" 2>/dev/null || true
+    done
   done
   if [ -n "$(mounts_in_workspace)" ]; then
     echo "still mounted: $(mounts_in_workspace)"
@@ -260,4 +272,74 @@ setup_posix() {
   make_volume posix
   make_volume shared modes=ReadWriteMany
   mount_claims posix shared
+}
+
+# cluster NAME K=V…: make_volume, and three nodes that show it: A, B and C are its directory on node-a, node-b, node-c.
+cluster() {
+  make_volume "$@"
+  mount_claims "$1" || return
+  local node
+  for node in node-b node-c; do
+    mount_node "$node"
+    wait_for 10 limit 10 test -e "$MNT.$node/default/$1" || return
+  done
+  A=$MNT/default/$1 B=$MNT.node-b/default/$1 C=$MNT.node-c/default/$1
+}
+
+# What a claim was refused for, and whatever else was told of it: REASON COUNT CLAIM MESSAGE, one a line.
+events_told() {
+  claimfs get events -A -o json | jq -r '.items[] | "\(.reason) \(.count) \(.involvedObject.name) \(.message)"'
+}
+# is_told REASON CLAIM MESSAGE: by exactly one event.
+is_told() {
+  [ "$(events_told | sed -E 's/^([^ ]+) [0-9]+/\1/' | grep -cxF -- "$*")" = 1 ] || { events_told; return 1; }
+}
+
+# What is waited for takes less than a second; look-ups of names in the tree are no use of a claim.
+soon() { wait_for 1 limit 10 "$@"; }
+
+# hold_by HOW DIRECTORY: in one of hold.py's ways, as SPAWNED. DIRECTORY has "file" and "directory".
+hold_by() {
+  local ready=$WORK/ready.$RANDOM
+  spawn python3 "$BATS_TEST_DIRNAME/hold.py" "$1" "$2" "$ready"
+  wait_for 10 test -e "$ready"
+}
+# let_go [PID]: ends what was spawned last, or that.
+let_go() {
+  kill -9 -- "-${1:-$SPAWNED}"
+  wait_for 5 is_gone "${1:-$SPAWNED}"
+}
+
+# Pods' cgroups, where the kubelet would make them: below ROOT, by default where version 2 is mounted.
+#   make_pod_cgroup UID [ROOT]    in_pod UID COMMAND…    leave_pod_cgroups
+make_pod_cgroup() {
+  local root=${2:-$(awk '$3 == "cgroup2" {print $2; exit}' /proc/self/mounts)}
+  [ -n "$root" ] || { echo "cgroup2 is not mounted"; return 1; }
+  echo "$root/kubepods/burstable/pod$1/container" >>"$WORK/cgroups"
+  wait_for 2 mkdir -p "$root/kubepods/burstable/pod$1/container"
+}
+in_pod() {
+  local cgroup
+  cgroup=$(grep -F "/pod$1/" "$WORK/cgroups")
+  shift
+  # A shell of its own, which then becomes the command.
+  limit "${LIMIT:-60}" bash -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' - "$cgroup" "$@"
+}
+# spawn_in_pod UID COMMAND…: as spawn.
+spawn_in_pod() {
+  local cgroup
+  cgroup=$(grep -F "/pod$1/" "$WORK/cgroups")
+  shift
+  spawn bash -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' - "$cgroup" "$@"
+}
+leave_pod_cgroups() {
+  [ -e "$WORK/cgroups" ] || return 0
+  local cgroup pid
+  while read -r cgroup; do
+    while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <"$cgroup/cgroup.procs"
+    wait_for 5 rmdir "$cgroup" || true
+    # The pod's own, and those above it unless somebody else has pods there.
+    cgroup=${cgroup%/*}
+    rmdir "$cgroup" "${cgroup%/*}" "${cgroup%/*/*}" 2>/dev/null || true
+  done <"$WORK/cgroups"
 }
