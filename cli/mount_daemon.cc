@@ -103,8 +103,10 @@ Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
 Outcome<void> MountDaemon::open_filesystem() {
   auto numbers = fs::InodeNumbers::load(config_.state + "/devices");
   if (!numbers) return fail(ExitStatus::Failed, numbers.error().message());
-  const MountFacts facts{
-      .mount_point = arguments_.mount_point, .node = config_.node, .store = config_.store};
+  const MountFacts facts{.mount_point = arguments_.mount_point,
+                         .node = config_.node,
+                         .store = config_.store,
+                         .enforcement = config_.capacity_enforcement};
   auto tree =
       std::make_unique<fs::Tree>(state_texts(*store_, facts, [this] { return filesystem_.get(); }));
   fs::Effects effects{
@@ -146,8 +148,9 @@ Outcome<void> MountDaemon::start() {
   api_ = std::make_unique<control::Api>(*store_, control::system_clock());
   events_ = std::make_unique<control::EventRecorder>(*store_, control::system_clock(), "claimfs",
                                                      config_.node);
-  served_ = std::make_unique<ServedClaims>(config_.node, config_.node_labels, arguments_.read_only,
-                                           *events_);
+  served_ = std::make_unique<ServedClaims>(
+      config_.node, config_.node_labels, arguments_.read_only, *events_,
+      CapacityRules(*store_, *lease_, *events_, config_.capacity_enforcement));
   if (const auto opened = open_filesystem(); !opened) return opened;
 
   // What the manifests say is there when the mount is.

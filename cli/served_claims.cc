@@ -32,11 +32,13 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
 }  // namespace
 
 ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels,
-                           bool is_read_only, control::EventRecorder& events)
+                           bool is_read_only, control::EventRecorder& events,
+                           CapacityRules capacity)
     : node_(std::move(node)),
       node_labels_(node_labels.begin(), node_labels.end()),
       is_read_only_(is_read_only),
-      events_(events) {}
+      events_(events),
+      capacity_(capacity) {}
 
 std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
                                                      fs::ServedClaim claim) const {
@@ -53,7 +55,7 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
                    .reason = "FailedMount",
                    .message = message});
   };
-  auto backend = backends::make_backend(bound.volume, claim.capacity_bytes,
+  auto backend = backends::make_backend(bound.volume, capacity_.options_for(bound, claim),
                                         volumes::cannot_mount(bound.volume, node_, node_labels_));
   auto volume = std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report);
   volume->look_at_root();

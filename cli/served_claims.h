@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/capacity.h"
 #include "config/config.h"
 #include "control/bound_claims.h"
 #include "control/event_recorder.h"
@@ -17,7 +18,7 @@ namespace claimfs::cli {
 class ServedClaims {
  public:
   ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
-               control::EventRecorder& events);
+               control::EventRecorder& events, CapacityRules capacity);
 
   // The tree's new content; remembers it. New volumes have had a look at their root.
   fs::Tree::Claims update(const std::vector<control::BoundClaim>& bound);
@@ -30,6 +31,7 @@ class ServedClaims {
   volumes::StringMap node_labels_;
   bool is_read_only_;
   control::EventRecorder& events_;
+  CapacityRules capacity_;
   // By the uids of claim and volume: a name may come back as something else.
   std::map<std::pair<std::string, std::string>, std::shared_ptr<fs::ServedVolume>> served_;
 };

@@ -46,6 +46,7 @@ std::shared_ptr<const ServedClaim> ServedVolume::claim() const {
 }
 
 void ServedVolume::update(ServedClaim claim) {
+  backend_->set_capacity(claim.capacity_bytes);
   is_read_only_.store(claim.is_read_only, std::memory_order_relaxed);
   is_shared_.store(claim.is_shared, std::memory_order_relaxed);
   auto next = std::make_shared<const ServedClaim>(std::move(claim));
