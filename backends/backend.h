@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/capacity.h"
 #include "base/answer.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -156,8 +157,16 @@ class Backend {
   // all others but probe(), and again after stop(); may block. The error's context is the text of
   // Kubernetes' FailedMount event.
   virtual Result<void> start() = 0;
-  // Gives everything up that start() has taken. Nobody has an inode or a file of it any more.
+  // The volume is not used any more: closes what start() opened and ends what it began. Nothing
+  // else is asked meanwhile, but inodes may go at any time.
   virtual void stop() {}
+
+  // What the claim may hold from now on, in bytes; at any time.
+  virtual void set_capacity(std::uint64_t /*bytes*/) {}
+  // How the volume is kept within that. Quota is known after start() only.
+  virtual Enforcement enforcement() const { return Enforcement::None; }
+  // Files that are opened now are written to by asking us, whoever reads them.
+  virtual bool must_see_writes() const { return false; }
   // The root's attributes without using the volume (nothing is created, nothing is kept); may be
   // called before start().
   virtual Result<Attributes> probe() = 0;

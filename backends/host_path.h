@@ -12,6 +12,7 @@ struct HostPathOptions {
   std::string path;
   std::string type;       // HostPathType's words; "" checks nothing
   bool is_local = false;  // a local volume: the path must be there
+  CapacityOptions capacity{};
 };
 
 // POSIX as the directory's own filesystem has it. Completes inline. Files are kept as file handles

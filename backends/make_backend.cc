@@ -45,7 +45,7 @@ std::string not_served(const volumes::Volume& volume) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, std::uint64_t capacity_bytes,
+std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, CapacityOptions capacity,
                                       std::optional<std::string> refusal) {
   if (refusal) return std::make_unique<UnmountableBackend>(std::move(*refusal));
   std::string path, type;
@@ -62,9 +62,10 @@ std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, std::uint64
     return make_block_backend({.path = path,
                                .type = type,
                                .is_local = local != nullptr,
-                               .capacity_bytes = capacity_bytes});
+                               .capacity_bytes = capacity.bytes});
   }
-  return make_host_path_backend({.path = path, .type = type, .is_local = local != nullptr});
+  return make_host_path_backend(
+      {.path = path, .type = type, .is_local = local != nullptr, .capacity = std::move(capacity)});
 }
 
 }  // namespace claimfs::backends

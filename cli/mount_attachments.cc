@@ -177,9 +177,9 @@ void MountDaemon::end_consumer(const std::string& claim_uid, const std::string& 
 
 // The mount has gone; what is open by passthrough in it may not have.
 void MountDaemon::end_attachments() {
-  lease_.reset();
+  Result<void> done = store_->remove({Kind::Mount, "", mount_}, "");
   control::Mirror mirror(*store_);
-  Result<void> done = mirror.relist();
+  if (done) done = mirror.relist();
   if (done) {
     if (const auto swept = control::remove_dead_attachments(*store_, mirror, nullptr); !swept)
       done = failure(swept.error());

@@ -114,8 +114,10 @@ Result<void> MountDaemon::delete_claim(const fs::ServedClaim& claim) {
 Outcome<void> MountDaemon::open_filesystem() {
   auto numbers = fs::InodeNumbers::load(config_.state + "/devices");
   if (!numbers) return fail(ExitStatus::Failed, numbers.error().message());
-  const MountFacts facts{
-      .mount_point = arguments_.mount_point, .node = config_.node, .store = config_.store};
+  const MountFacts facts{.mount_point = arguments_.mount_point,
+                         .node = config_.node,
+                         .store = config_.store,
+                         .enforcement = config_.capacity_enforcement};
   auto tree =
       std::make_unique<fs::Tree>(state_texts(*store_, facts, [this] { return filesystem_.get(); }));
   fs::Effects effects{
@@ -177,6 +179,7 @@ Outcome<void> MountDaemon::start() {
   releases_ = std::make_unique<control::Releases>(*store_, mount_, release_effects());
   served_ = std::make_unique<ServedClaims>(
       config_.node, config_.node_labels, arguments_.read_only, *events_,
+      CapacityRules(*store_, *lease_, *events_, config_.capacity_enforcement),
       [this](const fs::ServedClaim& claim, bool writes, const std::string* consumer,
              std::vector<std::string> backing) {
         return attach(claim, writes, consumer, std::move(backing));

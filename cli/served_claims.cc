@@ -38,11 +38,13 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
 }  // namespace
 
 ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels,
-                           bool is_read_only, control::EventRecorder& events, Attach attach)
+                           bool is_read_only, control::EventRecorder& events,
+                           CapacityRules capacity, Attach attach)
     : node_(std::move(node)),
       node_labels_(node_labels.begin(), node_labels.end()),
       is_read_only_(is_read_only),
       events_(events),
+      capacity_(capacity),
       attach_(std::move(attach)) {}
 
 std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
@@ -60,7 +62,7 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
                    .reason = "FailedMount",
                    .message = message});
   };
-  auto backend = backends::make_backend(bound.volume, claim.capacity_bytes,
+  auto backend = backends::make_backend(bound.volume, capacity_.options_for(bound, claim),
                                         volumes::cannot_mount(bound.volume, node_, node_labels_));
   const auto attach = [attach = attach_, volume = bound.volume](
                           const fs::ServedClaim& wanted, bool writes, const std::string* consumer) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/capacity.h"
 #include "config/config.h"
 #include "control/bound_claims.h"
 #include "control/event_recorder.h"
@@ -22,7 +23,7 @@ class ServedClaims {
                                  std::vector<std::string> backing)>;
 
   ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
-               control::EventRecorder& events, Attach attach);
+               control::EventRecorder& events, CapacityRules capacity, Attach attach);
 
   // The tree's new content; remembers it. New volumes have had a look at their root.
   fs::Tree::Claims update(const std::vector<control::BoundClaim>& bound);
@@ -39,6 +40,7 @@ class ServedClaims {
   volumes::StringMap node_labels_;
   bool is_read_only_;
   control::EventRecorder& events_;
+  CapacityRules capacity_;
   Attach attach_;
   // By the uids of claim and volume: a name may come back as something else.
   std::map<std::pair<std::string, std::string>, std::shared_ptr<fs::ServedVolume>> served_;

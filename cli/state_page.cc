@@ -18,14 +18,42 @@ using volumes::Object;
 
 constexpr std::string_view kPassthroughOn = "passthrough";
 
+std::string_view word_of(config::CapacityEnforcement wanted) {
+  switch (wanted) {
+    case config::CapacityEnforcement::Quota:
+      return "quota";
+    case config::CapacityEnforcement::Accounting:
+      return "accounting";
+    case config::CapacityEnforcement::None:
+      return "none";
+    case config::CapacityEnforcement::Auto:
+      break;
+  }
+  return "auto";
+}
+
+// How a volume is kept within its capacity.
+std::string_view way_of(fs::ServedVolume& volume) {
+  switch (volume.backend().enforcement()) {
+    case backends::Enforcement::Quota:
+      return "quota";
+    case backends::Enforcement::Accounting:
+      return "accounting";
+    case backends::Enforcement::None:
+      break;
+  }
+  return volume.claim()->is_block ? "size" : "none";
+}
+
 std::string volume_lines(fs::Filesystem& filesystem) {
-  Table table = {{"CLAIM", "VOLUME", "ACCESS", "BACKEND", "DATA PATH", "OPEN"}};
+  Table table = {{"CLAIM", "VOLUME", "ACCESS", "BACKEND", "CAPACITY", "DATA PATH", "OPEN"}};
   for (const auto& volume : filesystem.tree().claims()) {
     const auto claim = volume->claim();
     const int refusal = volume->passthrough_refusal();
     table.push_back(
         {claim->name_space + "/" + claim->name, claim->volume_name,
          claim->is_read_only ? "read-only" : "read-write", volume->is_in_use() ? "up" : "idle",
+         std::string(way_of(*volume)),
          refusal == 0 ? std::string(kPassthroughOn) : "copy (" + Error(refusal).message() + ")",
          std::to_string(volume->open_handles.load())});
   }
@@ -37,12 +65,36 @@ std::string status_text(store::Store& store, const MountFacts& facts, fs::Filesy
                      "\nstore: " + facts.store + "\n";
   const auto counts = count_objects(store);
   text += counts ? counts_text(*counts) : "store error: " + counts.error().message() + "\n";
-  text += "capacity enforcement: none (not in this version)\n";
+  text += "capacity enforcement: " + std::string(word_of(facts.enforcement)) + "\n";
   if (!filesystem) return text;
   text += "cached inodes: " + std::to_string(filesystem->nodes().size()) +
           "\nopen handles: " + std::to_string(filesystem->open_handles()) + "\n";
   const std::string lines = volume_lines(*filesystem);
   return lines.empty() ? text : text + "\n" + lines;
+}
+
+// Only of volumes that are in use: to ask others would begin to use them.
+void volume_metrics(std::ostringstream& text, fs::Filesystem& filesystem) {
+  text
+      << "# HELP claimfs_volume_capacity_bytes What a volume may hold, and how it is kept within.\n"
+         "# TYPE claimfs_volume_capacity_bytes gauge\n";
+  const auto volumes = filesystem.tree().claims();
+  const auto labels = [](fs::ServedVolume& volume) {
+    const auto claim = volume.claim();
+    return "{namespace=\"" + claim->name_space + "\",persistentvolumeclaim=\"" + claim->name +
+           "\",enforcement=\"" + std::string(way_of(volume)) + "\"} ";
+  };
+  for (const auto& volume : volumes) {
+    if (volume->is_in_use())
+      text << "claimfs_volume_capacity_bytes" << labels(*volume) << volume->claim()->capacity_bytes
+           << "\n";
+  }
+  text << "# HELP claimfs_volume_used_bytes What a volume holds, as df has last shown it.\n"
+          "# TYPE claimfs_volume_used_bytes gauge\n";
+  for (const auto& volume : volumes) {
+    if (volume->is_in_use())
+      text << "claimfs_volume_used_bytes" << labels(*volume) << volume->used_bytes.load() << "\n";
+  }
 }
 
 std::string metrics_text(store::Store& store, fs::Filesystem* filesystem) {
@@ -63,6 +115,7 @@ std::string metrics_text(store::Store& store, fs::Filesystem* filesystem) {
   text << "claimfs_inodes " << filesystem->nodes().size() << "\n";
   gauge("claimfs_open_handles", "Files and directories that are open in this mount.");
   text << "claimfs_open_handles " << filesystem->open_handles() << "\n";
+  volume_metrics(text, *filesystem);
   return text.str();
 }
 

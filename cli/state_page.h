@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "config/config.h"
 #include "fs/filesystem.h"
 #include "fs/tree.h"
 #include "store/store.h"
@@ -16,6 +17,7 @@ struct MountFacts {
   std::string mount_point;
   std::string node;
   std::string store;
+  config::CapacityEnforcement enforcement = config::CapacityEnforcement::Auto;
 };
 
 // How many volumes and claims there are in each phase, and how many attachments, pods and classes.

@@ -7,6 +7,7 @@
 
 #include "control/dead_mounts.h"
 #include "control/uid.h"
+#include "control/volume_bound.h"
 #include "volumes/consumers.h"
 #include "volumes/ephemeral.h"
 #include "volumes/provisioning.h"
@@ -285,6 +286,11 @@ Result<void> Controller::wait_for_changes(const std::stop_token& stop) {
     if (steady_clock::now() < resync) continue;
     agenda_.fill_restless(mirror_.world());
     events_.expire();
+    TRY_VOID(remove_stray_usages(store_, [this](const std::string& name, const std::string& uid) {
+      const auto& volumes = mirror_.world().volumes();
+      const auto found = volumes.find(name);
+      return found != volumes.end() && found->second.metadata.uid == uid;
+    }));
     return {};
   }
   return {};

@@ -98,8 +98,10 @@ OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   if (backing_id > 0 && effects_.note_passthrough && node.volume->is_first_passthrough())
     effects_.note_passthrough(*node.volume->claim());
   if (backing_id > 0 && may_write(handle.flags)) {
-    // Writes to a set-id file come to us, with the kernel's word on whether the bits must go.
-    reply.direct_io = node.has_set_id.load();
+    // Writes to a set-id file come to us, with the kernel's word on whether the bits must go; and
+    // all where they are what the volume is kept within its capacity by. Readers go on by
+    // themselves.
+    reply.direct_io = node.has_set_id.load() || node.volume->backend().must_see_writes();
     handle.counts_as_silent_writer = true;
     ++node.silent_writers;
   }

@@ -56,6 +56,7 @@ std::shared_ptr<const ServedClaim> ServedVolume::claim() const {
 }
 
 void ServedVolume::update(ServedClaim claim) {
+  backend_->set_capacity(claim.capacity_bytes);
   is_read_only_.store(claim.is_read_only, std::memory_order_relaxed);
   is_shared_.store(claim.is_shared, std::memory_order_relaxed);
   asks_callers_.store(claim.is_for_one_consumer || !claim.read_only_pods.empty());

@@ -61,7 +61,15 @@ void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
   if (!descriptor) return answer.refuse(descriptor.error());
   const int writable =
       file && host(*file).is_writable() ? host(*file).descriptor().value_or(-1) : -1;
-  const Result<void> changed = change_attributes(descriptor->get(), writable, changes);
+  Result<void> changed;
+  if (changes.size) {
+    // It needs no room: a file that becomes longer gets a hole.
+    Reservation none;
+    const Change change(accounting_.get(), host(inode), descriptor->get(), none);
+    changed = change_attributes(descriptor->get(), writable, changes);
+  } else {
+    changed = change_attributes(descriptor->get(), writable, changes);
+  }
   if (!changed)
     answer.complete(failure(changed.error()));
   else
@@ -80,6 +88,7 @@ void HostPathBackend::file_system_state(Answer<FileSystemState> answer) {
   state.files_free = found.f_ffree;
   state.name_max = found.f_namemax;
   if (usage_) state.used_bytes = usage_->bytes();
+  if (accounting_) state.used_bytes = accounting_->used_bytes();
   answer.complete(state);
 }
 

@@ -20,6 +20,8 @@ namespace host_path {
 
 namespace {
 
+constexpr std::uint64_t kDirectoryBlock = 4096;
+
 // One cache for all volumes of the process: the limit that it respects is the process's own. A
 // quarter of it leaves room for open files, their locks and the store.
 DescriptorCache& process_cache() {
@@ -82,7 +84,11 @@ Result<Attributes> attributes_at(int directory_or_file, const char* name) {
 }
 
 HostPathBackend::HostPathBackend(HostPathOptions options)
-    : options_(std::move(options)), cache_(process_cache()) {}
+    : options_(std::move(options)),
+      cache_(process_cache()),
+      accounting_(options_.capacity.bound
+                      ? std::make_unique<Accounting>(std::move(options_.capacity))
+                      : nullptr) {}
 
 Result<void> HostPathBackend::start() {
   TRY_VOID(prepare_host_path(options_.path, options_.is_local ? "" : options_.type));
@@ -93,15 +99,50 @@ Result<void> HostPathBackend::start() {
       !added && added.error().code != EOPNOTSUPP)
     return added;
   Fd counted(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (counted) usage_ = std::make_unique<UsageCount>(std::move(counted));
+  if (!counted) return failure_from_errno("hostPath " + options_.path);
+  if (accounting_) TRY_VOID(accounting_->start());
+  usage_ = std::make_unique<UsageCount>(std::move(counted), accounting_.get());
+  if (accounting_) accounting_->set_count(*usage_);
+  if (accounting_) usage_->want();  // what a crash left of the bound is too high
   root_ = std::move(root);
   return {};
 }
 
 void HostPathBackend::stop() {
+  if (accounting_) accounting_->end();
   usage_.reset();
+  if (accounting_) accounting_->leave();
   root_.reset();
   mounts_.clear();
+}
+
+void HostPathBackend::set_capacity(std::uint64_t bytes) {
+  if (accounting_) accounting_->set_capacity(bytes);
+}
+
+Enforcement HostPathBackend::enforcement() const {
+  return accounting_ ? Enforcement::Accounting : Enforcement::None;
+}
+
+Result<Reservation> HostPathBackend::room_for(std::uint64_t bytes) {
+  if (!accounting_) return Reservation();
+  Reservation room = TRY(accounting_->reserve(bytes, bytes));
+  if (room.bytes() < bytes) return accounting_->refuse_for_room();
+  return room;
+}
+
+// A directory mostly has room for one more name, so that the last blocks of a volume do, whatever
+// the worst case is.
+Result<Reservation> HostPathBackend::room_for_name(std::uint64_t bytes) {
+  if (!accounting_) return Reservation();
+  const std::uint64_t wanted = accounting_->worst_case(0) + bytes;
+  Reservation room = TRY(accounting_->reserve(wanted, 0));
+  if (room.bytes() < kDirectoryBlock + bytes) return accounting_->refuse_for_room();
+  return room;
+}
+
+void HostPathBackend::has_made(const Entry& entry, Reservation& room, bool is_nameless) {
+  if (accounting_) accounting_->made(host(*entry.inode), entry.attributes, room, is_nameless);
 }
 
 Result<Attributes> HostPathBackend::probe() {
@@ -154,15 +195,33 @@ Result<Entry> HostPathBackend::entry_at(int directory_or_file, const char* name)
   return Entry{std::move(inode), attributes};
 }
 
-void HostPathBackend::keep_reachable(int directory, const char* name) {
-  if (!remembered_) return;
+HostPathBackend::Leaving HostPathBackend::keep_reachable(int directory, const char* name) {
+  if (!remembered_) return {};
   Fd kept(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat found {};
-  if (!kept || ::fstat(kept.get(), &found) != 0) return;
-  if (!S_ISDIR(found.st_mode) && found.st_nlink > 1) return;
-  const Result<std::string> key = mounts_.key_of(kept.get(), "");
-  if (!key) return;  // no handles: it has its descriptor
-  remembered_->with(*key, [&](Inode& inode) { host(inode).pin(std::move(kept)); });
+  if (!kept || ::fstat(kept.get(), &found) != 0) return {};
+  if (!S_ISDIR(found.st_mode) && found.st_nlink > 1) return {};
+  Result<std::string> key = mounts_.key_of(kept.get(), "");
+  if (!key) return {};  // no handles: it has its descriptor
+  Leaving leaving{.file = {}, .key = std::move(*key), .is_remembered = false};
+  if (accounting_) leaving.file = Fd(::fcntl(kept.get(), F_DUPFD_CLOEXEC, 0));
+  remembered_->with(leaving.key, [&](Inode& inode) {
+    host(inode).pin(std::move(kept));
+    leaving.is_remembered = true;
+  });
+  return leaving;
+}
+
+void HostPathBackend::has_gone(Leaving leaving) {
+  if (!leaving.file) return;
+  struct stat found {};
+  if (::fstat(leaving.file.get(), &found) != 0 || found.st_nlink != 0) return;
+  if (leaving.is_remembered) {
+    remembered_->with(leaving.key, [&](Inode& inode) { accounting_->lost_name(host(inode)); });
+    return;
+  }
+  leaving.file.reset();
+  accounting_->gone(static_cast<std::uint64_t>(found.st_blocks) * 512);
 }
 
 }  // namespace host_path

@@ -10,6 +10,7 @@
 
 #include "backends/backend.h"
 #include "backends/host_path.h"
+#include "backends/host_path/accounting.h"
 #include "backends/host_path/descriptor_cache.h"
 #include "backends/host_path/inode.h"
 #include "backends/host_path/mounts.h"
@@ -64,10 +65,14 @@ class HostDirectory final : public File {
 class HostPathBackend final : public Backend {
  public:
   explicit HostPathBackend(HostPathOptions options);
+  ~HostPathBackend() override { stop(); }
 
   void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
   Result<void> start() override;
   void stop() override;
+  void set_capacity(std::uint64_t bytes) override;
+  Enforcement enforcement() const override;
+  bool must_see_writes() const override { return accounting_ != nullptr; }
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -141,15 +146,38 @@ class HostPathBackend final : public Backend {
   Result<Fd> reopen(HostInode& inode, int flags);
   // The entry of a name in a directory, or of an open descriptor itself when the name is empty.
   Result<Entry> entry_at(int directory_or_file, const char* name);
-  // A name is about to go: what it points to keeps a descriptor when it is remembered and this is
-  // its last name.
-  void keep_reachable(int directory, const char* name);
+  // What a name points to that is about to go. When this is its last name it keeps a descriptor if
+  // it is remembered, and its space comes back otherwise.
+  struct Leaving {
+    Fd file;  // none: nothing has to be done when it has gone
+    std::string key;
+    bool is_remembered = false;
+  };
+  Leaving keep_reachable(int directory, const char* name);
+  void has_gone(Leaving leaving);
+  Result<void> remove(Inode& parent, int directory, const char* name, int flags);
+  // Room for that much, all or ENOSPC; where nothing is accounted there always is.
+  Result<Reservation> room_for(std::uint64_t bytes);
+  Result<Reservation> room_for_name(std::uint64_t bytes);
+  // What was made, in the books.
+  void has_made(const Entry& entry, Reservation& room, bool is_nameless = false);
+  // Changes a file's attributes by a call that takes its path.
+  template <class Call>
+  Result<void> changed(Inode& inode, int descriptor, Reservation& room, Call&& call);
+  // metered_writes.cc
+  Result<std::size_t> write_within(HostFile& file, int descriptor, std::span<const std::byte> data,
+                                   off_t offset, bool append);
+  Result<void> allocate_within(HostFile& file, int descriptor, int mode, off_t offset,
+                               off_t length);
+  Result<std::size_t> copy_within(int from, off_t from_offset, HostFile& to, int descriptor,
+                                  off_t to_offset, std::size_t length);
   template <class Make>
-  void make_entry(const Caller& caller, Inode& parent, std::string_view name, Answer<Entry> answer,
-                  Make&& make);
+  void make_entry(const Caller& caller, Inode& parent, std::string_view name, std::uint64_t own,
+                  Answer<Entry> answer, Make&& make);
 
-  const HostPathOptions options_;
+  HostPathOptions options_;  // but for the capacity: accounting has that
   DescriptorCache& cache_;
+  const std::unique_ptr<Accounting> accounting_;  // null: nothing is accounted
   RememberedInodes* remembered_ = nullptr;
   Fd root_;
   Mounts mounts_;

@@ -2,11 +2,6 @@
 
 namespace claimfs::backends::host_path {
 
-HostInode::~HostInode() {
-  if (const int pinned = pinned_.load(); pinned >= 0) ::close(pinned);
-  cache_.forget(*this);
-}
-
 Result<DescriptorCache::Lease> DescriptorCache::lease(HostInode& inode,
                                                       const std::function<Result<Fd>()>& open) {
   if (const int pinned = inode.pinned(); pinned >= 0) return Lease(pinned);

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -58,35 +57,42 @@ void HostPathBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>
     return;
   }
   Result<Fd> opened = reopen(host(inode), wanted);
-  if (!opened)
-    answer.complete(failure(std::move(opened).error()));
-  else
-    answer.complete(std::unique_ptr<File>(
-        std::make_unique<HostFile>(host(inode), wanted, mounts_, std::move(*opened))));
+  if (!opened) return answer.refuse(opened.error());
+  // A shared writable map takes both rights.
+  if (accounting_ && (wanted & O_ACCMODE) == O_RDWR)
+    accounting_->may_be_mapped(host(inode), opened->get());
+  answer.complete(std::unique_ptr<File>(
+      std::make_unique<HostFile>(host(inode), wanted, mounts_, std::move(*opened))));
 }
 
 void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_view name,
                              mode_t mode, int flags, Answer<Created> answer) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) return answer.refuse(directory.error());
+  Result<Reservation> room = room_for_name(0);
+  if (!room) return answer.refuse(room.error());
   const std::string c_name(name);
   become(caller);
-  Fd opened(::openat(directory->get(), c_name.c_str(),
-                     own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-  if (!opened && (errno == EMFILE || errno == ENFILE)) {
-    cache_.shrink();
-    opened = Fd(::openat(directory->get(), c_name.c_str(),
-                         own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  Fd opened;
+  int why = 0;
+  {
+    const Change change(accounting_.get(), host(parent), directory->get(), *room);
+    const int how = own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    opened = Fd(::openat(directory->get(), c_name.c_str(), how, mode));
+    if (!opened && (errno == EMFILE || errno == ENFILE)) {
+      cache_.shrink();
+      opened = Fd(::openat(directory->get(), c_name.c_str(), how, mode));
+    }
+    why = errno;
   }
-  if (!opened) {
-    // Somebody else was faster. What they made may be anything: the kernel looks again, and opens
-    // it as what it is.
-    answer.complete(errno == EEXIST && (flags & O_EXCL) == 0 ? failure(ESTALE)
-                                                             : failure_from_errno());
-    return;
-  }
+  // Somebody else was faster. What they made may be anything: the kernel looks again, and opens it
+  // as what it is.
+  if (!opened) return answer.refuse(why == EEXIST && (flags & O_EXCL) == 0 ? ESTALE : why);
   Result<Entry> entry = entry_at(opened.get(), "");
   if (!entry) return answer.refuse(entry.error());
+  has_made(*entry, *room);
+  if (accounting_ && (flags & O_ACCMODE) == O_RDWR)
+    accounting_->may_be_mapped(host(*entry->inode), opened.get());
   auto file =
       std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
@@ -96,6 +102,8 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
                                      Answer<Created> answer) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) return answer.refuse(directory.error());
+  Result<Reservation> room = room_for_name(0);
+  if (!room) return answer.refuse(room.error());
   become(caller);
   // O_EXCL says that it may never get a name.
   Fd opened(::openat(directory->get(), ".",
@@ -106,6 +114,9 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   // It has no name to be found by: reachable as long as it is remembered.
   Fd kept(::open(ProcPath(opened.get()).text, O_PATH | O_CLOEXEC));
   if (kept) host(*entry->inode).pin(std::move(kept));
+  has_made(*entry, *room, /*is_nameless=*/true);
+  if (accounting_ && (flags & O_ACCMODE) == O_RDWR)
+    accounting_->may_be_mapped(host(*entry->inode), opened.get());
   auto file =
       std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
@@ -133,17 +144,7 @@ void HostPathBackend::write(File& file, std::span<const std::byte> data, off_t o
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) return answer.refuse(descriptor.error());
   const WithoutFsetid unprivileged(options.kill_set_id);
-  std::size_t total = 0;
-  while (total < data.size()) {
-    const iovec rest{const_cast<std::byte*>(data.data()) + total, data.size() - total};
-    const ssize_t put = ::pwritev2(*descriptor, &rest, 1, offset + static_cast<off_t>(total),
-                                   options.append ? RWF_APPEND : 0);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0 && total == 0) return answer.refuse(errno);
-    if (put <= 0) break;
-    total += static_cast<std::size_t>(put);
-  }
-  answer.complete(total);
+  answer.complete(write_within(host(file), *descriptor, data, offset, options.append));
 }
 
 void HostPathBackend::flush(File&, Answer<void> answer) { answer.complete({}); }
@@ -162,7 +163,7 @@ void HostPathBackend::allocate(File& file, int mode, off_t offset, off_t length,
   if (!descriptor)
     answer.complete(failure(descriptor.error()));
   else
-    answer.complete(done(::fallocate(*descriptor, mode, offset, length)));
+    answer.complete(allocate_within(host(file), *descriptor, mode, offset, length));
 }
 
 void HostPathBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
@@ -180,11 +181,7 @@ void HostPathBackend::copy_range(File& from, off_t from_offset, File& to, off_t 
   const Result<int> source = host(from).descriptor();
   const Result<int> target = source ? host(to).descriptor() : source;
   if (!target) return answer.refuse(target.error());
-  const ssize_t copied = ::copy_file_range(*source, &from_offset, *target, &to_offset, length, 0);
-  if (copied < 0)
-    answer.complete(failure_from_errno());
-  else
-    answer.complete(static_cast<std::size_t>(copied));
+  answer.complete(copy_within(*source, from_offset, host(to), *target, to_offset, length));
 }
 
 }  // namespace claimfs::backends::host_path

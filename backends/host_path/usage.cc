@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <cerrno>
 #include <memory>
 #include <set>
 #include <string>
@@ -32,17 +33,25 @@ using Directory = std::unique_ptr<DIR, CloseDirectory>;
 // counted.
 constexpr std::size_t kDeepest = 200;
 
+struct Counted {
+  std::uint64_t bytes = 0;
+  bool is_complete = true;
+};
+
 template <class Ending>
-std::uint64_t count(int root, const Ending& is_ending) {
-  std::uint64_t blocks = 0;
+Counted count(int root, const Ending& is_ending) {
+  Counted counted;
+  const auto add = [&counted](const struct stat& found) {
+    counted.bytes += static_cast<std::uint64_t>(found.st_blocks) * 512;
+  };
   std::set<ino_t> linked;  // hard links count once
   struct stat found {};
-  if (::fstat(root, &found) != 0) return 0;
+  if (::fstat(root, &found) != 0) return {.bytes = 0, .is_complete = false};
   const dev_t device = found.st_dev;
-  blocks += static_cast<std::uint64_t>(found.st_blocks);
+  add(found);
   std::vector<Directory> path;
   const int first = ::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (first < 0) return blocks * 512;
+  if (first < 0) return {.bytes = counted.bytes, .is_complete = false};
   path.emplace_back(::fdopendir(first));
   while (!path.empty() && !is_ending()) {
     const dirent* entry = ::readdir(path.back().get());
@@ -58,18 +67,23 @@ std::uint64_t count(int root, const Ending& is_ending) {
       continue;
     if (!S_ISDIR(found.st_mode) && found.st_nlink > 1 && !linked.insert(found.st_ino).second)
       continue;
-    blocks += static_cast<std::uint64_t>(found.st_blocks);
-    if (!S_ISDIR(found.st_mode) || path.size() >= kDeepest) continue;
-    const int below =
-        ::openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (below >= 0) path.emplace_back(::fdopendir(below));
+    add(found);
+    if (!S_ISDIR(found.st_mode)) continue;
+    int below = -1;
+    if (path.size() < kDeepest)
+      below = ::openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (below >= 0)
+      path.emplace_back(::fdopendir(below));
+    else if (path.size() >= kDeepest || errno != ENOENT)
+      counted.is_complete = false;
   }
-  return blocks * 512;
+  return counted;
 }
 
 }  // namespace
 
-UsageCount::UsageCount(Fd root) : root_(std::move(root)), counter_([this] { run(); }) {}
+UsageCount::UsageCount(Fd root, CountWatcher* watcher)
+    : root_(std::move(root)), watcher_(watcher), counter_([this] { run(); }) {}
 
 UsageCount::~UsageCount() {
   {
@@ -82,8 +96,7 @@ UsageCount::~UsageCount() {
 
 std::optional<std::uint64_t> UsageCount::bytes() {
   std::unique_lock lock(mutex_);
-  const auto age = std::chrono::steady_clock::now() - counted_at_;
-  if (!last_ || age > kFresh) {
+  if (!last_ || Clock::now() - counted_at_ > kFresh) {
     is_wanted_ = true;
     changed_.notify_all();
   }
@@ -94,27 +107,60 @@ std::optional<std::uint64_t> UsageCount::bytes() {
   return last_;
 }
 
+void UsageCount::want() {
+  {
+    std::scoped_lock lock(mutex_);
+    is_wanted_ = true;
+  }
+  changed_.notify_all();
+}
+
+void UsageCount::poke() {
+  {
+    std::scoped_lock lock(mutex_);
+    is_poked_ = true;
+  }
+  changed_.notify_all();
+}
+
 void UsageCount::run() {
   ::setpriority(PRIO_PROCESS, 0, kNice);  // this thread's
+  auto next_look = Clock::time_point::max();
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return is_wanted_ || is_ending_; });
+    const auto is_called = [this] { return is_wanted_ || is_poked_ || is_ending_; };
+    if (next_look != Clock::time_point::max())
+      changed_.wait_until(lock, next_look, is_called);
+    else
+      changed_.wait(lock, is_called);
     if (is_ending_) return;
+    if (is_wanted_) count_once(lock);
+    if (!watcher_ || (!is_poked_ && Clock::now() < next_look)) continue;
+    is_poked_ = false;
     lock.unlock();
-    const auto begin = std::chrono::steady_clock::now();
-    const auto is_ending = [this] {
-      std::scoped_lock ending(mutex_);
-      return is_ending_;
-    };
-    const std::uint64_t bytes = count(root_.get(), is_ending);
-    const auto took = std::chrono::steady_clock::now() - begin;
+    const auto pause = watcher_->look_after();
     lock.lock();
-    last_ = bytes;
-    took_ = took;
-    counted_at_ = std::chrono::steady_clock::now() + took * kRestFactor;
-    is_wanted_ = false;
-    changed_.notify_all();
+    next_look = pause ? Clock::now() + *pause : Clock::time_point::max();
   }
+}
+
+void UsageCount::count_once(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const auto begin = Clock::now();
+  const auto is_ending = [this] {
+    std::scoped_lock ending(mutex_);
+    return is_ending_;
+  };
+  if (watcher_) watcher_->count_begins();
+  const Counted counted = count(root_.get(), is_ending);
+  const auto took = Clock::now() - begin;
+  if (watcher_ && !is_ending()) watcher_->count_ended(counted.bytes, counted.is_complete);
+  lock.lock();
+  last_ = counted.bytes;
+  took_ = took;
+  counted_at_ = Clock::now() + took * kRestFactor;
+  is_wanted_ = false;
+  changed_.notify_all();
 }
 
 }  // namespace claimfs::backends::host_path

@@ -11,6 +11,8 @@ namespace claimfs::backends::host_path {
 namespace {
 
 constexpr std::size_t kSmall = 256;
+// Attributes of a file that do not fit beside its inode share a block.
+constexpr std::uint64_t kAttributeBlock = 4096;
 
 // A call that fills a buffer and says ERANGE when it is too small.
 template <class Call>
@@ -28,6 +30,14 @@ Result<std::string> grown(std::size_t most, Call&& call) {
 
 }  // namespace
 
+template <class Call>
+Result<void> HostPathBackend::changed(Inode& inode, int descriptor, Reservation& room,
+                                      Call&& call) {
+  const Change change(accounting_.get(), host(inode), descriptor, room);
+  if (call(ProcPath(descriptor).text) != 0) return failure_from_errno();
+  return {};
+}
+
 void HostPathBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) return answer.refuse(descriptor.error());
@@ -43,13 +53,13 @@ void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view na
                                 Answer<void> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) return answer.refuse(descriptor.error());
+  Result<Reservation> room = room_for(kAttributeBlock + value.size());
+  if (!room) return answer.refuse(room.error());
   const WithoutFsetid unprivileged(!may_keep_set_gid);
   const std::string c_name(name);
-  if (::setxattr(ProcPath(descriptor->get()).text, c_name.c_str(), value.data(), value.size(),
-                 flags) != 0)
-    answer.complete(failure_from_errno());
-  else
-    answer.complete({});
+  answer.complete(changed(inode, descriptor->get(), *room, [&](const char* path) {
+    return ::setxattr(path, c_name.c_str(), value.data(), value.size(), flags);
+  }));
 }
 
 void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
@@ -64,11 +74,10 @@ void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
 void HostPathBackend::remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) return answer.refuse(descriptor.error());
+  Reservation none;
   const std::string c_name(name);
-  if (::removexattr(ProcPath(descriptor->get()).text, c_name.c_str()) != 0)
-    answer.complete(failure_from_errno());
-  else
-    answer.complete({});
+  answer.complete(changed(inode, descriptor->get(), none,
+                          [&](const char* path) { return ::removexattr(path, c_name.c_str()); }));
 }
 
 }  // namespace claimfs::backends::host_path

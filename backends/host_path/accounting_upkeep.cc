@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <cerrno>
+
+#include "backends/host_path/accounting.h"
+
+// What the counting thread does for the accounting.
+namespace claimfs::backends::host_path {
+
+namespace {
+
+// Maps store without a word, and credit that is not used is somebody else's.
+constexpr std::chrono::milliseconds kLookAfter{1000};
+constexpr std::chrono::seconds kReportInterval{10};
+
+}  // namespace
+
+void Accounting::count_begins() {
+  std::scoped_lock lock(asking_);
+  grown_at_begin_ = ledger_.state().grown;
+  moves_at_begin_ = directory_moves_.load();
+  is_alone_ = is_counted_ && shared_->begin_recount().has_value();
+}
+
+void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
+  {
+    const std::unique_lock no_changes(changing_);
+    std::scoped_lock lock(asking_);
+    if (is_ending_) return;
+    const CapacityLedger::State state = ledger_.state();
+    const auto sum = static_cast<std::int64_t>(bytes + state.grown - grown_at_begin_) +
+                     state.unspent + nameless_bytes_.load();
+    const auto bound = static_cast<std::uint64_t>(std::max<std::int64_t>(0, sum));
+    if (!is_counted_) {
+      const auto established = shared_->establish(bound);
+      if (established) {
+        is_counted_ = true;
+        bound_.store(*established);
+      } else {
+        count_failure_ = established.error();
+      }
+    } else if (is_alone_ && moves_at_begin_ == directory_moves_.load() &&
+               (is_complete || bound > bound_.load())) {
+      if (shared_->end_recount(bound)) bound_.store(bound);
+    }
+  }
+  counted_.notify_all();
+}
+
+std::optional<std::chrono::milliseconds> Accounting::look_after() {
+  is_looked_after_.store(false);  // who comes from now on may have been missed
+  look_at_mapped();
+  adjust_bound();
+  const bool is_to_report = !report();
+  bool is_anything_mapped = false;
+  {
+    std::scoped_lock lock(mapped_lock_);
+    is_anything_mapped = !mapped_.empty();
+  }
+  if (!is_anything_mapped && ledger_.credit() == 0 && ledger_.debt() == 0 && !is_to_report)
+    return std::nullopt;
+  is_looked_after_.store(true);
+  return kLookAfter;
+}
+
+// What was stored past us is in the bound from now on; and what this mount has over and does not
+// use goes back, for the others.
+void Accounting::adjust_bound() {
+  std::scoped_lock lock(asking_);
+  if (!is_counted_ || is_ending_) return;
+  const std::uint64_t debt = ledger_.debt();
+  const std::uint64_t grown = ledger_.state().grown;
+  const bool is_idle = std::exchange(grown_at_look_, grown) == grown;
+  const std::uint64_t capacity = capacity_.load();
+  const std::uint64_t bound = bound_.load();
+  const std::uint64_t chunk = chunk_for(capacity > bound ? capacity - bound : 0, 0);
+  const std::uint64_t kept = is_idle ? 0 : 2 * chunk;
+  const std::uint64_t credit = ledger_.credit();
+  const std::uint64_t unused = credit > kept ? ledger_.withdraw(credit - kept) : 0;
+  if (debt == 0 && unused == 0) return;
+  const auto changed = shared_->change(
+      [&](std::uint64_t current) { return current + debt - std::min(unused, current + debt); });
+  if (!changed) {
+    ledger_.grant(unused);
+    return;
+  }
+  bound_.store(*changed);
+  ledger_.grant(debt);
+}
+
+// False when there is something to report later.
+bool Accounting::report() {
+  if (!is_full_.load()) return true;
+  const auto now = Clock::now();
+  if (reported_at_ && now - *reported_at_ < kReportInterval) return false;
+  reported_at_ = now;
+  is_full_.store(false);
+  if (report_full_) report_full_();
+  return true;
+}
+
+}  // namespace claimfs::backends::host_path
