@@ -36,8 +36,9 @@ struct Attachment {
   std::string refused = {};
   std::string users = {};
   // The kernel reads and writes files of it by itself, and goes on when the mount's daemon is dead:
-  // "CONNECTION BOOT MOUNTPOINT", the number under /sys/fs/fuse/connections that then is waited
-  // for, and the boot that it belongs to. Empty: no file has been opened so.
+  // "CONNECTION BOOT IDENTITY MOUNTPOINT", the number under /sys/fs/fuse/connections that then is
+  // waited for, and what tells it from a later one of that number. Empty: no file has been opened
+  // so.
   std::string passthrough = {};
   // Its mount is gone, and that is waited for.
   bool is_draining = false;
