@@ -29,19 +29,6 @@ constexpr int kMostTries = 20;
 
 ObjectKey key_of(const std::string& attachment) { return {Kind::Attachment, "", attachment}; }
 
-std::string path_of(const volumes::Volume& volume) {
-  if (const auto* host_path = std::get_if<volumes::HostPathSource>(&volume.source))
-    return host_path->path;
-  if (const auto* local = std::get_if<volumes::LocalSource>(&volume.source)) return local->path;
-  return {};
-}
-
-bool is_within(std::string_view path, std::string_view directory) {
-  while (directory.ends_with('/')) directory.remove_suffix(1);
-  return path.starts_with(directory) &&
-         (path.size() == directory.size() || path[directory.size()] == '/');
-}
-
 // Who is in the way, for people: "node-b: pid 12 (postgres) open; pod web-0 on node-c".
 std::string holders_text(const InTheWay& holders) {
   std::string text;
@@ -60,19 +47,6 @@ std::string holders_text(const InTheWay& holders) {
 }
 
 }  // namespace
-
-std::vector<std::string> volumes_around(const volumes::World& world,
-                                        const volumes::Volume& volume) {
-  std::vector<std::string> around{volume.metadata.name};
-  const std::string path = path_of(volume);
-  if (path.empty()) return around;
-  for (const auto& [name, other] : world.volumes()) {
-    const std::string its = path_of(other);
-    if (name == volume.metadata.name || its.empty()) continue;
-    if (is_within(its, path) || is_within(path, its)) around.push_back(name);
-  }
-  return around;
-}
 
 void Attachments::Bell::ring() {
   wake.with([](const auto& call) {
@@ -268,11 +242,12 @@ Result<void> Attachments::write(Mirror& mirror, const Request& request, const Cl
     object.document["metadata"]["creationTimestamp"] = volumes::timestamp_text(system_clock()());
   }
   store::Grounds grounds{.kind = Kind::Attachment, .name_prefixes = {}, .seen = mirror.version()};
-  if (sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders) {
-    const volumes::Volume* volume = mirror.world().volume(claim.volume_name);
-    for (const std::string& each : volumes_around(mirror.world(), *volume))
-      grounds.name_prefixes.push_back(Attachment::name_prefix(each));
-  }
+  // Paths do not tell which other volume is the same directory: any attachment that is new may be
+  // of one, and exclude this.
+  if (!wanted.backing.empty())
+    grounds.name_prefixes.push_back("");
+  else if (sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders)
+    grounds.name_prefixes.push_back(Attachment::name_prefix(claim.volume_name));
   auto stored = store_.store_if(object, nullptr, grounds);
   if (!stored) {
     const int code = stored.error().code;

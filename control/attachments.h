@@ -93,8 +93,4 @@ class Attachments {
   std::map<std::string, Clock::time_point> refused_until_;
 };
 
-// Volumes that may be the same directory as this one, or inside it, or around it, judging by their
-// paths.
-std::vector<std::string> volumes_around(const volumes::World& world, const volumes::Volume& volume);
-
 }  // namespace claimfs::control

@@ -281,21 +281,24 @@ PY
 
 @test "ReadWriteOnce: two nodes that ask at the same moment: one has it" {
   cluster data
-  limit 60 python3 - "$A" "$B" "$C" <<'PY'
-import errno, os, sys, threading, time
-for round in range(3):
-    won, opened, barrier = [], [], threading.Barrier(3)
+  ask_together 3 "$A" "$B" "$C"
+}
+# ask_together ROUNDS DIRECTORY…: all at the same moment open a file; one of them is let in, the others find it busy.
+ask_together() {
+  limit 60 python3 - "$@" <<'PY'
+import errno, os, sys, threading
+for round in range(int(sys.argv[1])):
+    opened, barrier = [], threading.Barrier(len(sys.argv) - 2)
     def ask(path):
         barrier.wait()
         try:
             opened.append(os.open(path + "/file", os.O_RDWR | os.O_CREAT))
-            won.append(path)
         except OSError as error:
             assert error.errno == errno.EBUSY, error
-    threads = [threading.Thread(target=ask, args=[path]) for path in sys.argv[1:]]
+    threads = [threading.Thread(target=ask, args=[path]) for path in sys.argv[2:]]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
-    assert len(won) == 1, won
+    assert len(opened) == 1, f"round {round}: {len(opened)} have it"
     os.close(opened[0])
 PY
 }
@@ -643,6 +646,17 @@ time.sleep(300)' "$A/file" "$WORK/mapped"
   unmount_tree
   claimfs unmount "$MNT.node-b"
   umount "$HOST/bound"
+}
+
+@test "volumes that are one directory by a symlink: two nodes that ask at the same moment, and one has it" {
+  mkdir "$HOST/one"
+  ln -s one "$HOST/symlink"
+  make_volume one
+  make_volume linked path="$HOST/symlink"
+  mount_claims one linked
+  mount_node node-b
+  wait_for 10 limit 10 test -e "$MNT.node-b/default/linked"
+  ask_together 5 "$MNT/default/one" "$MNT.node-b/default/linked"
 }
 
 @test "volumes that are one directory are no matter to ReadWriteMany; the stricter one decides" {
