@@ -29,19 +29,6 @@ constexpr int kMostTries = 20;
 
 ObjectKey key_of(const std::string& attachment) { return {Kind::Attachment, "", attachment}; }
 
-std::string path_of(const volumes::Volume& volume) {
-  if (const auto* host_path = std::get_if<volumes::HostPathSource>(&volume.source))
-    return host_path->path;
-  if (const auto* local = std::get_if<volumes::LocalSource>(&volume.source)) return local->path;
-  return {};
-}
-
-bool is_within(std::string_view path, std::string_view directory) {
-  while (directory.ends_with('/')) directory.remove_suffix(1);
-  return path.starts_with(directory) &&
-         (path.size() == directory.size() || path[directory.size()] == '/');
-}
-
 // Who is in the way, for people: "node-b: pid 12 (postgres) open; pod web-0 on node-c".
 std::string holders_text(const InTheWay& holders) {
   std::string text;
@@ -60,19 +47,6 @@ std::string holders_text(const InTheWay& holders) {
 }
 
 }  // namespace
-
-std::vector<std::string> volumes_around(const volumes::World& world,
-                                        const volumes::Volume& volume) {
-  std::vector<std::string> around{volume.metadata.name};
-  const std::string path = path_of(volume);
-  if (path.empty()) return around;
-  for (const auto& [name, other] : world.volumes()) {
-    const std::string its = path_of(other);
-    if (name == volume.metadata.name || its.empty()) continue;
-    if (is_within(its, path) || is_within(path, its)) around.push_back(name);
-  }
-  return around;
-}
 
 void Attachments::Bell::ring() {
   wake.with([](const auto& call) {
@@ -240,11 +214,38 @@ void Attachments::ask_to_give_way(Mirror& mirror, Request& request, const Attach
   }
 }
 
+// Whether somebody whose attachment is older stands in the way of ours.
+bool Attachments::has_been_outrun(const volumes::World& world, const Claim& claim,
+                                  const Request& request, const std::string& version) const {
+  const Wanted& wanted = request.wanted;
+  const InTheWay holders =
+      in_the_way(world, claim, wanted.backing,
+                 {.node = asker_.node, .consumer = wanted.consumer, .writes = wanted.writes});
+  return std::ranges::any_of(holders.attachments, [&](const Attachment* holder) {
+    return holder->volume != claim.volume_name &&
+           std::stoull(holder->metadata.resource_version) < std::stoull(version);
+  });
+}
+
+// Takes an attachment that was just written back to what it was before. Whoever asks for it
+// meanwhile writes to it, too.
+Result<void> Attachments::undo(const ObjectKey& key, const std::optional<Object>& before) {
+  if (!before) return store_.remove(key, "");
+  while (true) {
+    Object now = TRY(store_.get(key));
+    now.document["spec"] = before->document["spec"];
+    const auto restored = store_.update(now);
+    if (restored) return {};
+    if (restored.error().code != EAGAIN) return failure(restored.error());
+  }
+}
+
 std::string Attachments::own_name(const std::string& volume) const {
   return Attachment::name_prefix(volume) + (asker_.mount.empty() ? asker_.node : asker_.mount);
 }
 
-Result<void> Attachments::write(Mirror& mirror, const Request& request, const Claim& claim) {
+// `claim` by value: following the mirror changes what is in it.
+Result<void> Attachments::write(Mirror& mirror, const Request& request, const Claim claim) {
   const Wanted& wanted = request.wanted;
   const std::string name = own_name(claim.volume_name);
   Attachment attachment{.metadata = {},
@@ -259,10 +260,12 @@ Result<void> Attachments::write(Mirror& mirror, const Request& request, const Cl
                         .backing = wanted.backing};
   attachment.metadata.name = name;
   Object object{Kind::Attachment, attachment.document()};
+  std::optional<Object> before_change;
   if (const Object* known = mirror.find(key_of(name))) {
     const Attachment before = Attachment::from(*known);
     const bool has_consumer = wanted.consumer.empty() || before.consumer == wanted.consumer;
     if (has_consumer && (!before.read_only || !wanted.writes)) return {};
+    before_change = *known;
     object = *known;
     if (!has_consumer) object.document["spec"]["consumer"] = wanted.consumer;
     object.document["spec"]["readOnly"] = before.read_only && !wanted.writes;
@@ -271,13 +274,8 @@ Result<void> Attachments::write(Mirror& mirror, const Request& request, const Cl
     object.document["metadata"]["creationTimestamp"] = volumes::timestamp_text(system_clock()());
   }
   store::Grounds grounds{.kind = Kind::Attachment, .name_prefixes = {}, .seen = mirror.version()};
-  const volumes::Volume* volume = mirror.world().volume(claim.volume_name);
-  const std::vector<std::string> around = volumes_around(mirror.world(), *volume);
-  // Where anybody may, nobody can be in the way, but for a volume of the same directory.
-  if (around.size() > 1 || sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders) {
-    for (const std::string& each : around)
-      grounds.name_prefixes.push_back(Attachment::name_prefix(each));
-  }
+  if (sharing_of(claim.access_modes) >= Sharing::OneNodeOrReaders)
+    grounds.name_prefixes.push_back(Attachment::name_prefix(claim.volume_name));
   auto stored = store_.store_if(object, nullptr, grounds);
   if (!stored) {
     const int code = stored.error().code;
@@ -285,7 +283,16 @@ Result<void> Attachments::write(Mirror& mirror, const Request& request, const Cl
     if (code == ENOENT || code == EEXIST) return failure(EAGAIN);
     return failure(std::move(stored).error());
   }
+  const std::string version = stored->resource_version();
   mirror.put(std::move(*stored));
+  // Which other volumes are the same directory nobody can tell from their names. So all are written
+  // first and looked at then: of two that did so at once, one sees the other.
+  TRY_VOID(mirror.follow(milliseconds(0)));
+  if (has_been_outrun(mirror.world(), claim, request, version)) {
+    TRY_VOID(undo(object.key(), before_change));
+    TRY_VOID(mirror.follow(milliseconds(0)));
+    return failure(EAGAIN);
+  }
   spdlog::info("attach=done claim={}/{} volume={} node={} writes={}", claim.metadata.name_space,
                claim.metadata.name, claim.volume_name, asker_.node, wanted.writes);
   return {};

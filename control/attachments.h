@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,7 +80,10 @@ class Attachments {
   bool serve(Mirror& mirror, Request& request);
   bool refuse(Request& request, const volumes::Claim& claim, const volumes::InTheWay& holders);
   void ask_to_give_way(Mirror& mirror, Request& request, const volumes::Attachment& holder);
-  Result<void> write(Mirror& mirror, const Request& request, const volumes::Claim& claim);
+  Result<void> write(Mirror& mirror, const Request& request, volumes::Claim claim);
+  Result<void> undo(const volumes::ObjectKey& key, const std::optional<volumes::Object>& before);
+  bool has_been_outrun(const volumes::World& world, const volumes::Claim& claim,
+                       const Request& request, const std::string& version) const;
   std::string own_name(const std::string& volume) const;
 
   store::Store& store_;
@@ -92,9 +96,5 @@ class Attachments {
   // Claims that were refused a moment ago: who asks again meanwhile is not made to wait again.
   std::map<std::string, Clock::time_point> refused_until_;
 };
-
-// Volumes that may be the same directory as this one, or inside it, or around it, judging by their
-// paths.
-std::vector<std::string> volumes_around(const volumes::World& world, const volumes::Volume& volume);
 
 }  // namespace claimfs::control

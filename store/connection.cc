@@ -81,7 +81,10 @@ Result<std::vector<std::string>> Connection::dead_sessions() {
 Result<void> Connection::expect_unchanged(Kind kind, const std::string& prefix, Version seen,
                                           const ObjectKey& except) {
   std::string behind = prefix;  // the first name that does not begin so
-  ++behind.back();
+  if (behind.empty())
+    behind = "\x7f";  // names are ASCII
+  else
+    ++behind.back();
   Statement query = TRY(database_.query(
       "SELECT name FROM objects WHERE kind = ? AND namespace = '' AND name >= ? AND name < ?"
       " AND version > ? AND name <> ?",

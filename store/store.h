@@ -31,7 +31,8 @@ struct Change {
 };
 
 // What a decision was made on: nothing else of this kind whose name begins with one of these
-// prefixes has been stored after `seen`. (What was removed since would only have made it easier.)
+// prefixes (the empty one: nothing else at all) has been stored after `seen`. (What was removed
+// since would only have made it easier.)
 struct Grounds {
   volumes::Kind kind = volumes::Kind::Attachment;
   std::vector<std::string> name_prefixes;

@@ -33,39 +33,69 @@ is_deleted() { ! claimfs get pvc "$1" >/dev/null 2>&1; }
 field() { claimfs get "$1" "$2" -o "jsonpath={$3}"; }
 has_field() { [ "$(field "$1" "$2" "$3")" = "$4" ] || { field "$1" "$2" "$3"; return 1; }; }
 
-# keeps_in_use HOW: one claim is refused to another node, and the deletion of another waits, until the holder is gone;
-# then both come true within a second.
-keeps_in_use() {
-  hold_by "$1" "$OTHER"
-  local other=$SPAWNED
-  hold_by "$1" "$A"
-  claimfs delete pvc other --timeout 1s >"$WORK/deletion" 2>&1 &
-  expect_errno EBUSY limit 10 ls "$B"
-  expect_status 75 wait $!
-  [ -n "$(field pvc other .metadata.deletionTimestamp)" ]
-  let_go
-  soon ls "$B"
-  let_go "$other"
-  wait_for 1 is_deleted other
+# keep_in_use HOW…: of two claims that are held in each of hold.py's ways, one is refused to another node and the
+# deletion of the other waits, until the holder is gone; then both come true within a second.
+keep_in_use() {
+  local how claim busy=()
+  local -A holders
+  for how in "$@"; do
+    for claim in "$how" "$how-deleted"; do
+      mkdir -p "$HOST/$claim/directory"
+      echo text >"$HOST/$claim/file"
+      make_volume "$claim"
+    done
+  done
+  mkdir "$WORK/claims"
+  mv "$MANIFESTS"/* "$WORK/claims"
+  claimfs apply -f "$WORK/claims"
+  for how in "$@"; do
+    for claim in "$how" "$how-deleted"; do
+      wait_for 10 in_tree "default/$claim"
+      wait_for 10 limit 10 test -e "$MNT.node-b/default/$claim"
+      hold_by "$how" "$MNT/default/$claim"
+      holders[$claim]=$SPAWNED
+    done
+    busy+=("ls $MNT.node-b/default/$how")
+  done
+  claimfs delete pvc "${@/%/-deleted}" --timeout 1s >"$WORK/deletion" 2>&1 &
+  local deletion=$!
+  all_expect EBUSY "${busy[@]}"
+  wait "$deletion" && return 1
+  [ "$?" = 75 ]
+  for how in "$@"; do
+    echo "in use: $how"
+    expect_errno EBUSY limit 10 ls "$MNT.node-b/default/$how"
+    [ -n "$(field pvc "$how-deleted" .metadata.deletionTimestamp)" ]
+    let_go "${holders[$how]}"
+    soon ls "$MNT.node-b/default/$how"
+    let_go "${holders[$how-deleted]}"
+    wait_for 1 is_deleted "$how-deleted"
+  done
 }
 
-@test "in use: an open file" { keeps_in_use opened; }
-@test "in use: an open directory" { keeps_in_use listed; }
-@test "in use: a map whose descriptor is closed" { keeps_in_use mapped; }
-@test "in use: a file that is open and has no name any more" { keeps_in_use unlinked; }
-@test "in use: a file that never had a name" { keeps_in_use unnamed; }
-@test "in use: a descriptor that is only a path" { keeps_in_use path; }
-@test "in use: a descriptor on its way through a socket" { keeps_in_use sent; }
-@test "in use: a working directory" { keeps_in_use stands; }
-@test "in use: a root" { keeps_in_use rooted; }
-@test "in use: a program that runs" { keeps_in_use runs; }
-@test "in use: a bind mount in another mount namespace" { keeps_in_use bound; }
-@test "in use: a bind mount in a mount namespace that only a descriptor holds" { keeps_in_use namespace; }
-@test "in use: a mount that is in no table" { keeps_in_use detached; }
-@test "in use: something mounted inside, in another mount namespace" { keeps_in_use nested; }
-@test "in use: the lower layer of an overlay" { keeps_in_use lower; }
-@test "in use: a loop device" { keeps_in_use device; }
-@test "in use: a watch of inotify" { keeps_in_use watched; }
+@test "in use: an open file, an open directory, a file without a name, a descriptor that is only a path" {
+  keep_in_use opened listed unlinked unnamed path
+}
+
+@test "in use: a map whose descriptor is closed, a program that runs, a watch of inotify" {
+  keep_in_use mapped runs watched
+}
+
+@test "in use: a descriptor on its way through a socket, which no process has" {
+  keep_in_use sent
+}
+
+@test "in use: a working directory, a root" {
+  keep_in_use stands rooted
+}
+
+@test "in use: a bind mount in another mount namespace, or in one that only a descriptor holds, or in no table at all" {
+  keep_in_use bound namespace detached
+}
+
+@test "in use: something mounted inside, the lower layer of an overlay, a loop device" {
+  keep_in_use nested lower device
+}
 
 # What is not.
 
@@ -79,11 +109,11 @@ handed_over() {
 }
 
 @test "not in use: names that were looked for and are not there, a hundred thousand in a thousand directories" {
-  limit 60 python3 - "$A" <<'PY'
+  limit 60 python3 - "$HOST/data" "$A" <<'PY'
 import os, sys
 for directory in range(1000):
-    path = f"{sys.argv[1]}/{directory}"
-    os.mkdir(path)
+    os.mkdir(f"{sys.argv[1]}/{directory}")
+    path = f"{sys.argv[2]}/{directory}"
     for number in range(100):
         assert not os.path.lexists(f"{path}/{number}")
 PY

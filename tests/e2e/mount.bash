@@ -217,7 +217,12 @@ show_log_of_failure() {
 expect_errno() {
   local name=$1 words output status=0
   shift
-  words=$(python3 -c 'import errno, os, sys; print(os.strerror(getattr(errno, sys.argv[1])))' "$name")
+  case $name in
+    # What is asked for most.
+    EBUSY) words='Device or resource busy' ;;
+    EROFS) words='Read-only file system' ;;
+    *) words=$(python3 -c 'import errno, os, sys; print(os.strerror(getattr(errno, sys.argv[1])))' "$name") ;;
+  esac
   output=$("$@" 2>&1) || status=$?
   if [ "$status" = 0 ]; then
     printf 'should have failed with %s: %s\n%s\n' "$name" "$*" "$output"
@@ -227,6 +232,18 @@ expect_errno() {
     printf 'should have failed with %s (%s): %s\nexit %s: %s\n' "$name" "$words" "$*" "$status" "$output"
     return 1
   fi
+}
+
+# all_expect NAME COMMAND…: expect_errno for each, at the same time: a refusal may take a second. Words have no blanks.
+all_expect() {
+  local name=$1 command jobs=() job
+  shift
+  for command in "$@"; do
+    # shellcheck disable=SC2086
+    expect_errno "$name" limit 10 $command &
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job" || return; done
 }
 
 # expect_status CODE COMMAND…: exits so; SAID is what it said.
@@ -274,15 +291,19 @@ setup_posix() {
   mount_claims posix shared
 }
 
-# cluster NAME K=V…: make_volume, and three nodes that show it: A, B and C are its directory on node-a, node-b, node-c.
+# cluster [-1] NAME K=V…: make_volume, and three nodes that show it: A, B and C are its directory on node-a, node-b and
+# node-c. With -1 there is one node beside node-a.
 cluster() {
+  local node nodes=(node-b node-c)
+  if [ "$1" = -1 ]; then
+    nodes=(node-b)
+    shift
+  fi
   make_volume "$@"
-  mount_claims "$1" || return
-  local node
-  for node in node-b node-c; do
-    mount_node "$node"
-    wait_for 10 limit 10 test -e "$MNT.$node/default/$1" || return
-  done
+  mount_tree || return
+  for node in "${nodes[@]}"; do mount_node "$node" || return; done
+  wait_for 10 in_tree "default/$1" || return
+  for node in "${nodes[@]}"; do wait_for 10 limit 10 test -e "$MNT.$node/default/$1" || return; done
   A=$MNT/default/$1 B=$MNT.node-b/default/$1 C=$MNT.node-c/default/$1
 }
 
