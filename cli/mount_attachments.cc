@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <ranges>
 
 #include <spdlog/spdlog.h>
 
 #include "cli/claim_users.h"
+#include "cli/daemon_search.h"
 #include "cli/mount_daemon.h"
 #include "cli/mount_point.h"
 #include "control/uid.h"
@@ -51,12 +53,24 @@ std::string users_text(const std::string& mount_point, const std::string& path) 
   return text.empty() ? "in use" : text;
 }
 
-// Only the mount that the dead daemon had made there, not one that was made over it.
-void unmount_dead(const std::string& mount_point, unsigned connection) {
+// Whether the mount that a dead daemon had made is still there, not one that was made over it. The
+// mount itself is not asked: nobody might ever answer.
+bool is_left_behind(const std::string& mount_point, unsigned connection) {
   const auto mount = mount_at(mount_point);
-  if (!mount || mount->type != "fuse.claimfs" ||
-      mount->device != "0:" + std::to_string(connection) || !is_dead_mount(mount_point))
-    return;
+  return mount && mount->type == "fuse.claimfs" &&
+         mount->device == "0:" + std::to_string(connection) && daemons_of(mount_point).empty();
+}
+
+// Requests that the dead daemon has not answered, and that its own last thread may wait for.
+void abort_dead(const volumes::MountRecord& record) {
+  if (!is_left_behind(record.mount_point, record.connection)) return;
+  std::ofstream("/sys/fs/fuse/connections/" + std::to_string(record.connection) + "/abort") << 1;
+  spdlog::info("connection=aborted mount_point={} connection={}", record.mount_point,
+               record.connection);
+}
+
+void unmount_dead(const std::string& mount_point, unsigned connection) {
+  if (!is_left_behind(mount_point, connection)) return;
   if (::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
     spdlog::info("unmount=dead mount_point={} connection={}", mount_point, connection);
 }
@@ -196,6 +210,7 @@ void MountDaemon::follow_claims(std::stop_token stop) {
        .attachments = *attachments_,
        .releases = *releases_,
        .unmount_dead = unmount_dead,
+       .abort_dead = abort_dead,
        .report =
            [](const Error& error) {
              spdlog::error("store=failed reason=\"{}\"", error.message());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 
 namespace claimfs::control {
@@ -40,6 +41,16 @@ struct Changes {
   }
 };
 
+// Those of `before` that are there no more; it is what there is now, then.
+std::vector<volumes::MountRecord> vanished(std::map<std::string, volumes::MountRecord>& before,
+                                           const volumes::World& world) {
+  std::vector<volumes::MountRecord> gone;
+  for (const auto& [name, record] : before)
+    if (!world.mounts().contains(name)) gone.push_back(record);
+  before = world.mounts();
+  return gone;
+}
+
 Result<void> follow(store::Store& store, Mirror& mirror, Changes& changes,
                     const std::stop_token& stop, const MountDuties& duties) {
   TRY_VOID(mirror.relist());
@@ -48,14 +59,18 @@ Result<void> follow(store::Store& store, Mirror& mirror, Changes& changes,
   duties.attachments.set_wake(wake);
   duties.releases.set_wake(wake);
   bool are_some_draining = false;
+  std::map<std::string, volumes::MountRecord> mounts;
   while (!stop.stop_requested()) {
     changes.of_anything = false;
     if (std::exchange(changes.of_claims, false)) {
       duties.show(bound_claims(mirror.world()));
       TRY_VOID(duties.consumers.look(mirror));
     }
-    if (std::exchange(changes.of_mounts, false) || are_some_draining)
+    if (std::exchange(changes.of_mounts, false) || are_some_draining) {
+      for (const volumes::MountRecord& record : vanished(mounts, mirror.world()))
+        if (duties.abort_dead) duties.abort_dead(record);
       are_some_draining = TRY(remove_dead_attachments(store, mirror, duties.unmount_dead));
+    }
     milliseconds pause = are_some_draining ? kDrainingAgain : kLookAgain;
     pause = std::min(pause, duties.releases.turn(mirror));
     pause = std::min(pause, duties.attachments.turn(mirror));

@@ -33,6 +33,8 @@ struct MountDuties {
   Attachments& attachments;
   Releases& releases;
   UnmountDead unmount_dead;
+  // A mount's daemon has died, or has ended: where it died, requests may wait for it for ever.
+  std::function<void(const volumes::MountRecord&)> abort_dead = {};
   // Errors of the store are told and tried again; what was shown last stays.
   std::function<void(const Error&)> report;
 };

@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/fd.h"
+#include "fs/kernel_notifier.h"
 #include "fs/kernel_requests.h"
 #include "fs/waiting_threads.h"
 #include "fs/workers.h"
@@ -114,6 +115,7 @@ class KernelSession final : public Session, private KernelCache {
     is_mounted_ = true;
     ::fcntl(fuse_session_fd(session_), F_SETFD, FD_CLOEXEC);
     door_ = std::make_unique<KernelDoor>(fuse_session_fd(session_), std::move(unprivileged));
+    notifier_ = std::make_unique<KernelNotifier>(fuse_session_fd(session_));
     workers_ = std::make_unique<Workers>(session_, filesystem_);
     return {};
   }
@@ -144,7 +146,8 @@ class KernelSession final : public Session, private KernelCache {
       parent = filesystem_.nodes().id_of(*filesystem_.nodes().find(kRootNode)->volume, *directory);
       if (parent == 0) return;  // the kernel knows nothing of it
     }
-    fuse_lowlevel_notify_expire_entry(session_, parent, name.c_str(), name.size());
+    notifier_->run(
+        [&] { fuse_lowlevel_notify_expire_entry(session_, parent, name.c_str(), name.size()); });
   }
 
   std::size_t workers() const override { return workers_->count(); }
@@ -166,11 +169,15 @@ class KernelSession final : public Session, private KernelCache {
     const iovec parts[] = {{&header, sizeof header},
                            {&head, sizeof head},
                            {const_cast<NodeId*>(nodes.data()), nodes.size_bytes()}};
-    return ::writev(fuse_session_fd(session_), parts, 3) >= 0 || errno != EINVAL;
+    bool is_known = true;
+    notifier_->run(
+        [&] { is_known = ::writev(fuse_session_fd(session_), parts, 3) >= 0 || errno != EINVAL; });
+    return is_known;
   }
 
   void drop_name(NodeId directory, const std::string& name) override {
-    fuse_lowlevel_notify_inval_entry(session_, directory, name.c_str(), name.size());
+    notifier_->run(
+        [&] { fuse_lowlevel_notify_inval_entry(session_, directory, name.c_str(), name.size()); });
   }
 
   std::string mount_point_;
@@ -179,6 +186,7 @@ class KernelSession final : public Session, private KernelCache {
   fuse_session* session_ = nullptr;
   std::atomic<bool> is_mounted_{false};
   std::unique_ptr<KernelDoor> door_;
+  std::unique_ptr<KernelNotifier> notifier_;
   std::unique_ptr<Workers> workers_;
 };
 
