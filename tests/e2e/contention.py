@@ -110,6 +110,11 @@ def exclude(modes, one, other):
     return "ReadOnlyMany" not in modes or one["writes"] or other["writes"]
 
 
+# An odd generation is that of a daemon that is being killed, and not mounted again yet.
+def is_alive(state, node, generation):
+    return state["generations"][node] == generation and generation % 2 == 0
+
+
 class Worker:
     def __init__(self, work, number, seed, slots):
         self.work, self.number, self.slots = work, number, slots
@@ -139,7 +144,7 @@ class Worker:
         self.errors[errno.errorcode.get(error.errno, "?")] += 1
         self.ledger.note("errno", kind, self.claim, self.node, errno.errorcode.get(error.errno, "?"))
         with self.ledger.locked() as state:
-            is_dead = state["generations"][self.node] != self.generation
+            is_dead = not is_alive(state, self.node, self.generation)
         if error.errno not in (EXPECTED_OF_THE_DEAD if is_dead else EXPECTED):
             self.ledger.fail(f"{kind} of {self.claim} on {self.node}: {error!r}")
 
@@ -163,7 +168,7 @@ class Worker:
         with self.ledger.locked() as state:
             key = str(state["next"])
             state["next"] += 1
-            alive = lambda hold: state["generations"][hold["node"]] == hold["generation"]
+            alive = lambda hold: is_alive(state, hold["node"], hold["generation"])
             for other_key, other in state["holds"].items():
                 if other["claim"] != self.claim or not exclude(CLAIMS[self.claim], mine, other) or not alive(mine):
                     continue
@@ -207,7 +212,7 @@ class Worker:
         with self.ledger.locked() as state:
             text = self.call(os.pread, descriptor, 32, 0).decode() or None
             expected = state["contents"].get(f"{self.claim}/{name}", [None])
-            is_dead = state["generations"][self.node] != self.generation
+            is_dead = not is_alive(state, self.node, self.generation)
             if text not in expected and not is_dead and CLAIMS[self.claim] is not MANY:
                 self.ledger.fail(f"{self.claim}/{name} on {self.node}: {text!r}, not {expected}")
 
@@ -442,7 +447,7 @@ class Driver:
         with self.ledger.locked() as state:
             self.ledger.note("gone", name)
             for key, hold in state["holds"].items():
-                if hold["claim"] == name and hold["generation"] == state["generations"][hold["node"]]:
+                if hold["claim"] == name and is_alive(state, hold["node"], hold["generation"]):
                     self.ledger.fail(f"{name} is gone, and held: {key} {hold}")
         self.claimfs("delete", "pv", f"pv-{name}")
         self.apply(name)
@@ -450,6 +455,8 @@ class Driver:
 
     def kill(self, node):
         pids = self.daemons(node)
+        if not pids:
+            raise Failed(f"no daemon of {node}")
         with self.ledger.locked() as state:
             state["generations"][node] += 1
             self.ledger.note("kill", node, state["generations"][node])
@@ -458,7 +465,25 @@ class Driver:
         time.sleep(self.random.random() * 0.3)
         # Another daemon may have done it, where files were open by passthrough.
         subprocess.run(["umount", "-l", f"{self.work}/{node}"], stderr=subprocess.DEVNULL, check=False)
+        # A process is dead when its last thread is.
+        deadline = time.monotonic() + 5
+        while any(self.threads(pid) for pid in pids):
+            if time.monotonic() > deadline:
+                raise Failed(f"killed, and does not end: {pids}")
+            time.sleep(0.01)
         self.mount(node)
+        with self.ledger.locked() as state:
+            state["generations"][node] += 1
+
+    # Those that have not ended.
+    def threads(self, pid):
+        running = []
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/status") as file:
+                    if "State:\tZ" not in file.read():
+                        running.append(task)
+        return running
 
     def daemons(self, node):
         pids = []
@@ -526,10 +551,17 @@ class Driver:
         for pid in self.workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with open("/proc/self/mountinfo") as file:
+            mounts = [line.split() for line in file]
         for node in NODES:
             for pid in self.daemons(node):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            for mount in mounts:
+                if mount[4] == f"{self.work}/{node}":
+                    with contextlib.suppress(OSError):
+                        with open(f"/sys/fs/fuse/connections/{mount[2].split(':')[1]}/abort", "w") as abort:
+                            abort.write("1")
             subprocess.run(["umount", "-l", f"{self.work}/{node}"], stderr=subprocess.DEVNULL, check=False)
 
     def tell(self, failure):
