@@ -62,6 +62,11 @@ class Gate {
     });
   }
 
+  // No request is under way, or was when it was asked.
+  bool is_empty() {
+    return state_.with([](State& state) { return state.inside == 0; });
+  }
+
  private:
   struct State {
     std::size_t inside = 0;

@@ -70,15 +70,19 @@ void IdleProofs::run() {
     jobs_.pop_front();
     is_busy_ = cache_ != nullptr;
     lock.unlock();
+    const bool is_to_wait = is_busy_ && !job.answer && !job.volume->gate.is_empty();
     if (!job.answer) {
-      if (is_busy_) cache_->drop_name(job.name.directory, job.name.name);
+      if (is_busy_ && !is_to_wait) cache_->drop_name(job.name.directory, job.name.name);
     } else {
       job.answer(is_busy_ && try_to_end(job));
     }
-    job = {};  // perhaps the volume's last hour
+    if (!is_to_wait) job = {};  // perhaps the volume's last hour
     lock.lock();
     is_busy_ = false;
     idle_.notify_all();
+    if (!is_to_wait) continue;
+    jobs_.push_back(std::move(job));
+    changed_.wait_for(lock, kQuiet, [this] { return is_ending_; });
   }
 }
 
@@ -99,7 +103,7 @@ bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
     if (volume->open_handles.load() > 0 || !volume->gate.is_empty()) return false;
     const std::uint64_t before = volume->nodes.load();
     if (before == 0) return true;
-    drop_names(*volume);
+    if (!drop_names(*volume)) return false;
     std::vector<NodeId> nodes = nodes_.nodes_of(*volume);
     bool can_prune = true;
     for (std::span<const NodeId> rest(nodes); !rest.empty() && can_prune;) {
@@ -109,7 +113,7 @@ bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
     }
     if (!can_prune) {
       const auto claim = volume->claim();
-      if (!has_mounts_ || has_mounts_(*claim)) return false;
+      if (!has_mounts_ || has_mounts_(*claim) || !volume->gate.is_empty()) return false;
       const auto directory = Tree::namespace_inode(claim->name_space);
       const NodeId parent = nodes_.id_of(*nodes_.find(kRootNode)->volume, *directory);
       if (parent != 0) cache_->drop_name(parent, claim->name);
@@ -120,11 +124,16 @@ bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
   return false;
 }
 
-void IdleProofs::drop_names(ServedVolume& volume) {
+// False when a request is under way. It may hold its directory's lock in the kernel, for which the
+// notification would wait, and cannot be killed meanwhile: of a daemon that dies so the connection
+// would never end, and whoever uses its mount would hang.
+bool IdleProofs::drop_names(ServedVolume& volume) {
   for (const AbsentNames::Name& name : volume.absent_names.all()) {
+    if (!volume.gate.is_empty()) return false;
     // Somebody may have made something of that name meanwhile, and mounted something on it.
     if (volume.absent_names.take(name)) cache_->drop_name(name.directory, name.name);
   }
+  return true;
 }
 
 // True when there is nothing left. Gives up when no FORGET has come for a while.

@@ -66,7 +66,7 @@ class IdleProofs {
   void run();
   bool try_to_end(const Job& job);
   bool is_unused(const std::shared_ptr<ServedVolume>& volume);
-  void drop_names(ServedVolume& volume);
+  bool drop_names(ServedVolume& volume);
   bool await_forgetting(const ServedVolume& volume);
   void look_again();
 

@@ -177,7 +177,7 @@ TEST_CASE("attachments: a pod holds its claim for its node", "[attachments]") {
   CHECK(refused.error().message().find("pod web-0 on node-a") != std::string::npos);
   CHECK(a.code("data") == 0);
   REQUIRE(shared.store->remove({Kind::Pod, "default", "web-0"}, ""));
-  CHECK(comes_true([&] { return b.code("data") == 0; }, 2s));
+  CHECK(comes_true([&] { return b.code("data") == 0; }));
 }
 
 TEST_CASE("attachments: what is not bound, or going, is refused", "[attachments]") {
@@ -186,7 +186,7 @@ TEST_CASE("attachments: what is not bound, or going, is refused", "[attachments]
   OneMount a(shared, "node-a"), held(shared, "node-b", false);
   CHECK(a.code("nothing") == EBUSY);
   shared.mark_deleted("data");
-  CHECK(comes_true([&] { return held.code("data") == EBUSY; }, 2s));
+  CHECK(comes_true([&] { return held.code("data") == EBUSY; }));
   CHECK(shared.attachments().empty());
 }
 

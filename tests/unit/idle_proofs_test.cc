@@ -212,6 +212,20 @@ TEST_CASE("proof: a name that is looked up while it is dropped is dropped again"
   CHECK(drops == 2);
 }
 
+// It may hold its directory in the kernel, and the notification would wait for that.
+TEST_CASE("proof: no name is dropped while a request is under way", "[idle_proofs]") {
+  Fixture f;
+  f.cache.look_up_absent(f.root, "nothing");
+  RawRequest request;
+  REQUIRE(f.volume->gate.enter(request) == Gate::Entered::Inside);
+  CHECK_FALSE(f.cache.prove(f.volume));
+  CHECK(f.cache.dropped.empty());
+  CHECK(f.volume->is_in_use());
+  f.volume->gate.leave();
+  CHECK(f.cache.prove(f.volume));
+  CHECK(f.cache.dropped.size() == 1);
+}
+
 TEST_CASE("proof: a FORGET that does not come is only \"not yet\"", "[idle_proofs]") {
   Fixture f;
   f.cache.delay = 60ms;

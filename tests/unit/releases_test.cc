@@ -26,15 +26,15 @@ TEST_CASE("releases: a claim goes when every mount has let go of it", "[releases
   CHECK_FALSE(b.has_released("data"));
   CHECK(shared.nodes_at("pv-data") == Nodes{"node-a"});
   a.let_go("data");
-  CHECK(comes_true([&] { return a.has_released("data"); }, 2s));
+  CHECK(comes_true([&] { return a.has_released("data"); }));
   CHECK(shared.attachments("pv-data").empty());
   CHECK_FALSE(b.has_released("data"));
   b.let_go("data");
-  CHECK(comes_true([&] { return b.has_released("data"); }, 2s));
+  CHECK(comes_true([&] { return b.has_released("data"); }));
   CHECK(shared.nodes_at("pv-other") == Nodes{"node-a"});
   // A mount that comes later says so, too.
   OneMount c(shared, "node-c");
-  CHECK(comes_true([&] { return c.has_released("data"); }, 2s));
+  CHECK(comes_true([&] { return c.has_released("data"); }));
   CHECK_FALSE(a.has_lost("data"));
 }
 
@@ -44,9 +44,9 @@ TEST_CASE("releases: of a claim that was never shown nothing is held", "[release
   OneMount a(shared, "node-a");
   a.answers_at_once = true;  // from turn()'s own thread
   shared.mark_deleted("data");
-  CHECK(comes_true([&] { return a.has_released("data"); }, 2s));
+  CHECK(comes_true([&] { return a.has_released("data"); }, 5s));
   shared.add("next", {"ReadWriteOnce"});
-  CHECK(comes_true([&] { return a.code("next") == 0; }, 2s));
+  CHECK(comes_true([&] { return a.code("next") == 0; }));
 }
 
 TEST_CASE("releases: an attachment that somebody takes away is lost", "[releases]") {
@@ -55,7 +55,7 @@ TEST_CASE("releases: an attachment that somebody takes away is lost", "[releases
   OneMount a(shared, "node-a"), b(shared, "node-b");
   REQUIRE(a.use("data"));
   REQUIRE(shared.store->remove({Kind::Attachment, "", "pv-data@node-a.1"}, ""));
-  CHECK(comes_true([&] { return a.has_lost("data"); }, 2s));
+  CHECK(comes_true([&] { return a.has_lost("data"); }));
   CHECK(b.code("data") == 0);
   CHECK_FALSE(b.has_lost("data"));
   // What was given up when asked is not lost.
@@ -70,13 +70,13 @@ TEST_CASE("releases: a dead mount's attachments go", "[releases]") {
   REQUIRE(a.use("data"));
   SECTION("at once") {
     a.die();
-    CHECK(comes_true([&] { return shared.attachments().empty(); }, 2s));
+    CHECK(comes_true([&] { return shared.attachments().empty(); }));
     CHECK(b.code("data") == 0);
   }
   SECTION("but not those that are held") {
     REQUIRE(held.attach("data"));
     a.die();
-    CHECK(comes_true([&] { return shared.attachments().size() == 1; }, 2s));
+    CHECK(comes_true([&] { return shared.attachments().size() == 1; }));
     std::this_thread::sleep_for(300ms);
     CHECK(shared.attachments().front().is_held());
   }
