@@ -1,5 +1,6 @@
 #include "fs/absent_names.h"
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_set>
 
@@ -18,26 +19,29 @@ AbsentNames::Name AbsentNames::name_of(const std::string& key) {
   return name;
 }
 
-std::optional<AbsentNames::Name> AbsentNames::add(std::uint64_t directory, std::string_view name) {
+bool AbsentNames::add(std::uint64_t directory, std::string_view name) {
   std::string key = key_of(directory, name);
   std::scoped_lock lock(mutex_);
-  if (!present_.insert(key).second) return std::nullopt;
+  if (!present_.insert(key).second) return false;
   count_.store(present_.size());
   order_.push_back(std::move(key));
-  std::optional<Name> oldest;
-  if (present_.size() > kMost) {
-    while (present_.erase(order_.front()) == 0) order_.pop_front();
-    oldest = name_of(order_.front());
-    order_.pop_front();
-    count_.store(present_.size());
-  }
   // Names that come and go again and again leave more behind than there are.
-  if (order_.size() > 2 * kMost) {
+  if (order_.size() > 2 * std::max(kMost, present_.size())) {
     std::unordered_set<std::string> seen;
     std::erase_if(order_, [&](const std::string& each) {
       return !present_.contains(each) || !seen.insert(each).second;
     });
   }
+  return present_.size() > kMost;
+}
+
+std::optional<AbsentNames::Name> AbsentNames::take_excess() {
+  std::scoped_lock lock(mutex_);
+  if (present_.size() <= kMost) return std::nullopt;
+  while (present_.erase(order_.front()) == 0) order_.pop_front();
+  Name oldest = name_of(order_.front());
+  order_.pop_front();
+  count_.store(present_.size());
   return oldest;
 }
 

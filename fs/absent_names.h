@@ -14,8 +14,8 @@ namespace claimfs::fs {
 
 // The names of one volume that the kernel was told to be absent, or saw go. It remembers them, too,
 // and they hold their directory against being forgotten (FUSE.md F2): before a volume can be proven
-// unused, they have to be dropped one by one. More than kMost are not kept: the oldest is given
-// back for the kernel to drop. Thread-safe.
+// unused, they have to be dropped one by one. Of more than kMost the oldest should be dropped
+// meanwhile. Thread-safe.
 class AbsentNames {
  public:
   static constexpr std::size_t kMost = 16'384;
@@ -26,8 +26,10 @@ class AbsentNames {
     bool operator==(const Name&) const = default;
   };
 
-  // Before the kernel hears of it. Returns one that is too many now.
-  std::optional<Name> add(std::uint64_t directory, std::string_view name);
+  // Before the kernel hears of it. True when there are too many now.
+  bool add(std::uint64_t directory, std::string_view name);
+  // The oldest, while there are too many; it is not kept any more. As take().
+  std::optional<Name> take_excess();
   // There is something of that name now. Before the kernel hears of it: dropping a name that is
   // there would unmount what stands below it.
   void remove(std::uint64_t directory, std::string_view name);

@@ -42,15 +42,16 @@ void IdleProofs::set_kernel_cache(KernelCache* cache) {
 void IdleProofs::prove(std::shared_ptr<ServedVolume> volume, bool for_good, Answer answer) {
   {
     std::scoped_lock lock(mutex_);
-    jobs_.push_front({std::move(volume), for_good, std::move(answer), {}});
+    jobs_.push_front({std::move(volume), for_good, std::move(answer)});
   }
   changed_.notify_all();
 }
 
-void IdleProofs::drop_later(std::shared_ptr<ServedVolume> volume, AbsentNames::Name name) {
+void IdleProofs::trim_later(std::shared_ptr<ServedVolume> volume) {
+  if (volume->is_being_trimmed.exchange(true)) return;
   {
     std::scoped_lock lock(mutex_);
-    jobs_.push_back({std::move(volume), false, nullptr, std::move(name)});
+    jobs_.push_back({std::move(volume), false, nullptr});
   }
   changed_.notify_all();
 }
@@ -70,20 +71,31 @@ void IdleProofs::run() {
     jobs_.pop_front();
     is_busy_ = cache_ != nullptr;
     lock.unlock();
-    const bool is_to_wait = is_busy_ && !job.answer && !job.volume->gate.is_empty();
-    if (!job.answer) {
-      if (is_busy_ && !is_to_wait) cache_->drop_name(job.name.directory, job.name.name);
-    } else {
+    bool is_left_over = false;
+    if (!job.answer)
+      is_left_over = is_busy_ && !trim(*job.volume) && !job.volume->is_being_trimmed.exchange(true);
+    else
       job.answer(is_busy_ && try_to_end(job));
-    }
-    if (!is_to_wait) job = {};  // perhaps the volume's last hour
+    if (!is_left_over) job = {};  // perhaps the volume's last hour
     lock.lock();
     is_busy_ = false;
     idle_.notify_all();
-    if (!is_to_wait) continue;
+    if (!is_left_over) continue;
     jobs_.push_back(std::move(job));
     changed_.wait_for(lock, kQuiet, [this] { return is_ending_; });
   }
+}
+
+// False when there are more. Not while a request is under way, as in drop_names().
+bool IdleProofs::trim(ServedVolume& volume) {
+  volume.is_being_trimmed.store(false);  // who adds one from here on asks anew
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    if (!volume.gate.is_empty()) return false;
+    const auto excess = volume.absent_names.take_excess();
+    if (!excess) return true;
+    cache_->drop_name(excess->directory, excess->name);
+  }
+  return false;
 }
 
 // A path that is just being walked holds the root, too, for a moment. Of a claim that has not been

@@ -52,18 +52,18 @@ class IdleProofs {
     if (awaited_.load(std::memory_order_relaxed) == &volume) look_again();
   }
 
-  // Drops a name when there is time for it.
-  void drop_later(std::shared_ptr<ServedVolume> volume, AbsentNames::Name name);
+  // Drops the absent names that are too many, when there is time for it.
+  void trim_later(std::shared_ptr<ServedVolume> volume);
 
  private:
   struct Job {
     std::shared_ptr<ServedVolume> volume;
     bool for_good = false;
-    Answer answer;  // null: a name is to be dropped
-    AbsentNames::Name name = {};
+    Answer answer;  // null: its absent names are to be trimmed
   };
 
   void run();
+  bool trim(ServedVolume& volume);
   bool try_to_end(const Job& job);
   bool is_unused(const std::shared_ptr<ServedVolume>& volume);
   bool drop_names(ServedVolume& volume);

@@ -19,8 +19,7 @@ bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backe
 void Filesystem::note_absent(const std::shared_ptr<ServedVolume>& volume, NodeId directory,
                              std::string_view name) {
   if (volume == tree_volume_) return;
-  if (auto oldest = volume->absent_names.add(directory, name))
-    idle_proofs_.drop_later(volume, std::move(*oldest));
+  if (volume->absent_names.add(directory, name)) idle_proofs_.trim_later(volume);
 }
 
 Answer<backends::Entry> Filesystem::entry_answer(const Node& directory, std::string_view name,

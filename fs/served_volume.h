@@ -97,6 +97,7 @@ class ServedVolume {
 
   // Names that the kernel knows to be absent: they hold their directory (FUSE.md F2).
   AbsentNames absent_names;
+  std::atomic<bool> is_being_trimmed{false};  // there is somebody who drops those that are too many
   // Only after use() has succeeded.
   backends::Inode& root() { return *root_; }
 
