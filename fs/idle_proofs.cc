@@ -89,13 +89,15 @@ void IdleProofs::run() {
 // False when there are more. Not while a request is under way, as in drop_names().
 bool IdleProofs::trim(ServedVolume& volume) {
   volume.is_being_trimmed.store(false);  // who adds one from here on asks anew
-  for (std::size_t i = 0; i < kBatch; ++i) {
-    if (!volume.gate.is_empty()) return false;
-    const auto excess = volume.absent_names.take_excess();
-    if (!excess) return true;
-    cache_->drop_name(excess->directory, excess->name);
-  }
-  return false;
+  std::size_t count = 0;
+  bool is_done = false;
+  cache_->drop_names([&]() -> std::optional<AbsentNames::Name> {
+    if (++count > kBatch || !volume.gate.is_empty()) return std::nullopt;
+    auto excess = volume.absent_names.take_excess();
+    is_done = !excess;
+    return excess;
+  });
+  return is_done;
 }
 
 // A path that is just being walked holds the root, too, for a moment. Of a claim that has not been
@@ -140,12 +142,16 @@ bool IdleProofs::is_unused(const std::shared_ptr<ServedVolume>& volume) {
 // notification would wait, and cannot be killed meanwhile: of a daemon that dies so the connection
 // would never end, and whoever uses its mount would hang.
 bool IdleProofs::drop_names(ServedVolume& volume) {
-  for (const AbsentNames::Name& name : volume.absent_names.all()) {
-    if (!volume.gate.is_empty()) return false;
-    // Somebody may have made something of that name meanwhile, and mounted something on it.
-    if (volume.absent_names.take(name)) cache_->drop_name(name.directory, name.name);
-  }
-  return true;
+  const std::vector<AbsentNames::Name> names = volume.absent_names.all();
+  auto next = names.begin();
+  cache_->drop_names([&]() -> std::optional<AbsentNames::Name> {
+    for (; next != names.end() && volume.gate.is_empty(); ++next) {
+      // Somebody may have made something of that name meanwhile, and mounted something on it.
+      if (volume.absent_names.take(*next)) return *next++;
+    }
+    return std::nullopt;
+  });
+  return next == names.end();
 }
 
 // True when there is nothing left. Gives up when no FORGET has come for a while.

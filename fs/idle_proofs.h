@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -25,6 +26,11 @@ class KernelCache {
   virtual bool prune(std::span<const NodeId> nodes) = 0;
   // Gives a name up, and what is known below it: unmounts what has been mounted there.
   virtual void drop_name(NodeId directory, const std::string& name) = 0;
+  // The same for many, each taken right before, until there is none.
+  using NextName = std::function<std::optional<AbsentNames::Name>()>;
+  virtual void drop_names(const NextName& next) {
+    while (const auto name = next()) drop_name(name->directory, name->name);
+  }
 };
 
 // Proves that the kernel holds nothing of a volume, by having it give up all that is merely cached

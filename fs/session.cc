@@ -176,8 +176,15 @@ class KernelSession final : public Session, private KernelCache {
   }
 
   void drop_name(NodeId directory, const std::string& name) override {
-    notifier_->run(
-        [&] { fuse_lowlevel_notify_inval_entry(session_, directory, name.c_str(), name.size()); });
+    notifier_->run([&] { drop(directory, name); });
+  }
+  void drop_names(const NextName& next) override {
+    notifier_->run([&] {
+      while (const auto name = next()) drop(name->directory, name->name);
+    });
+  }
+  void drop(NodeId directory, const std::string& name) {
+    fuse_lowlevel_notify_inval_entry(session_, directory, name.c_str(), name.size());
   }
 
   std::string mount_point_;
