@@ -171,7 +171,7 @@ class Accounting final : public ChargeKeeper, public CountWatcher {
 
   // The counting thread's own:
   bool is_alone_ = false;
-  std::uint64_t grown_at_begin_ = 0;
+  CapacityLedger::State at_begin_;
   std::uint64_t moves_at_begin_ = 0;
   std::uint64_t grown_at_look_ = 0;
   std::optional<Clock::time_point> reported_at_;

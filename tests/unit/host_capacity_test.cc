@@ -270,6 +270,23 @@ TEST_CASE("after a crash the bound is too high until somebody counts", "[capacit
   CHECK(is_nearly_full(volume.occupied()));
 }
 
+TEST_CASE("counting while files change fills no volume", "[capacity]") {
+  BoundInMemory bound;
+  Limited volume(bound);
+  for (int i = 0; i < 300; ++i)
+    REQUIRE(volume.make_directory("directory" + std::to_string(i)) == 0);
+  auto file = volume.create("file").value();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  int short_writes = 0;
+  while (std::chrono::steady_clock::now() < end) {
+    if (volume.write(*file.file, 2 * kMi, 0).value_or(0) != 2 * kMi) ++short_writes;
+    CHECK(volume.truncate(file, 0) == 0);
+    (void)volume.used();  // starts counts
+  }
+  CHECK(short_writes == 0);
+  CHECK(*bound.bound <= kCapacity);
+}
+
 TEST_CASE("files that were there are counted before anybody writes", "[capacity]") {
   BoundInMemory bound;
   std::string path = tests::scratch("foreign");
