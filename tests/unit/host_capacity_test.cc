@@ -272,11 +272,14 @@ TEST_CASE("after a crash the bound is too high until somebody counts", "[capacit
 
 TEST_CASE("counting while files change fills no volume", "[capacity]") {
   BoundInMemory bound;
-  Limited volume(bound);
-  for (int i = 0; i < 300; ++i)
-    REQUIRE(volume.make_directory("directory" + std::to_string(i)) == 0);
+  std::string path = tests::scratch("counted");
+  REQUIRE(::mkdtemp(path.data()));
+  // So many that a count takes as long as several writes.
+  for (int i = 0; i < 8000; ++i)
+    REQUIRE(Fd(::open((path + "/" + std::to_string(i)).c_str(), O_CREAT | O_CLOEXEC, 0600)));
+  Limited volume(bound, path);
   auto file = volume.create("file").value();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
   int short_writes = 0;
   while (std::chrono::steady_clock::now() < end) {
     if (volume.write(*file.file, 2 * kMi, 0).value_or(0) != 2 * kMi) ++short_writes;
