@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cerrno>
+#include <thread>
 
 #include "backends/host_path/accounting.h"
 
@@ -11,6 +11,8 @@ namespace {
 // Maps store without a word, and credit that is not used is somebody else's.
 constexpr std::chrono::milliseconds kLookAfter{1000};
 constexpr std::chrono::seconds kReportInterval{10};
+constexpr int kTries = 1000;
+constexpr std::chrono::microseconds kPause{200};
 
 }  // namespace
 
@@ -21,9 +23,17 @@ void Accounting::count_begins() {
   is_alone_ = is_counted_ && shared_->begin_recount().has_value();
 }
 
+// The lock lets changes pass for as long as there are some. A busy volume is recounted another
+// time.
+std::unique_lock<std::shared_mutex> Accounting::moment_without_changes() {
+  std::unique_lock lock(changing_, std::defer_lock);
+  for (int i = 0; i < kTries && !lock.try_lock(); ++i) std::this_thread::sleep_for(kPause);
+  return lock;
+}
+
 void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
   {
-    const std::unique_lock no_changes(changing_);
+    const std::unique_lock no_changes = moment_without_changes();
     std::scoped_lock lock(asking_);
     if (is_ending_) return;
     const CapacityLedger::State state = ledger_.state();
@@ -42,7 +52,7 @@ void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
       } else {
         count_failure_ = established.error();
       }
-    } else if (is_alone_ && is_better && moves_at_begin_ == directory_moves_.load()) {
+    } else if (no_changes && is_alone_ && is_better && moves_at_begin_ == directory_moves_.load()) {
       if (shared_->end_recount(bound)) bound_.store(bound);
     }
   }
