@@ -96,6 +96,7 @@ HostPathBackend::HostPathBackend(HostPathOptions options)
                                : nullptr) {}
 
 Result<void> HostPathBackend::start() {
+  stop();  // what a start that came to nothing has begun
   TRY_VOID(prepare_host_path(options_.path, options_.is_local ? "" : options_.type));
   Fd root(::open(options_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return failure_from_errno("hostPath " + options_.path);
