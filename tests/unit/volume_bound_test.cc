@@ -54,7 +54,7 @@ TEST_CASE("mounts that change a bound at once lose nothing", "[capacity]") {
   CHECK(first->establish(100).value() == 100);
   CHECK(second->establish(7).value() == 100);  // the first one was quicker
   const auto raise = [](SharedBound& bound) {
-    for (int i = 0; i < 100; ++i) CHECK(bound.change(plus(1)));
+    for (int i = 0; i < 100; ++i) (void)bound.change(plus(1)).value();
   };
   std::jthread other([&] { raise(*first); });
   raise(*second);
