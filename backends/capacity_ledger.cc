@@ -61,6 +61,7 @@ void CapacityLedger::grew(std::uint64_t bytes, Payment payment) {
 }
 
 void CapacityLedger::shrank(std::uint64_t bytes) {
+  shrunk_.fetch_add(bytes);
   unspent_.fetch_add(signed_of(bytes));
   credit_.fetch_add(signed_of(bytes));
 }
@@ -77,6 +78,7 @@ CapacityLedger::State CapacityLedger::state() const {
   State state;
   state.unspent = unspent_.load();
   state.grown = grown_.load();
+  state.shrunk = shrunk_.load();
   return state;
 }
 

@@ -49,7 +49,8 @@ class CapacityLedger {
   // look nothing is removed that has not been said to shrank() yet.
   struct State {
     std::int64_t unspent = 0;
-    std::uint64_t grown = 0;  // ever
+    std::uint64_t grown = 0;   // ever
+    std::uint64_t shrunk = 0;  // ever
   };
   State state() const;
   // A file may have been missed by a count though nothing has grown: it moved.
@@ -60,6 +61,7 @@ class CapacityLedger {
   std::atomic<std::int64_t> unspent_{0};  // negative with it
   std::atomic<std::int64_t> taken_{0};
   std::atomic<std::uint64_t> grown_{0};
+  std::atomic<std::uint64_t> shrunk_{0};
 };
 
 // How much to grant to who needs `need` of what is `free`: enough to come seldom, and little enough

@@ -12,7 +12,9 @@ backends::CapacityOptions CapacityRules::options_for(const control::BoundClaim& 
                                                      const fs::ServedClaim& claim) const {
   backends::CapacityOptions options{.bytes = claim.capacity_bytes};
   // Who cannot write needs no limit, and a Block volume's is its size.
-  if (wanted_ == CapacityEnforcement::None || claim.is_read_only || claim.is_block) return options;
+  if (wanted_ == CapacityEnforcement::None || claim.is_read_only || claim.is_block ||
+      claim.capacity_bytes == 0)
+    return options;
   options.may_use_quota = wanted_ != CapacityEnforcement::Accounting;
   if (wanted_ != CapacityEnforcement::Quota)
     options.bound = control::make_volume_bound(store_, lease_, bound.volume.metadata.name,

@@ -46,18 +46,29 @@ std::string_view way_of(fs::ServedVolume& volume) {
 }
 
 std::string volume_lines(fs::Filesystem& filesystem) {
-  Table table = {{"CLAIM", "VOLUME", "ACCESS", "BACKEND", "CAPACITY", "DATA PATH", "OPEN"}};
+  Table table = {{"CLAIM", "VOLUME", "ACCESS", "BACKEND", "DATA PATH", "OPEN"}};
   for (const auto& volume : filesystem.tree().claims()) {
     const auto claim = volume->claim();
     const int refusal = volume->passthrough_refusal();
     table.push_back(
         {claim->name_space + "/" + claim->name, claim->volume_name,
          claim->is_read_only ? "read-only" : "read-write", volume->is_in_use() ? "up" : "idle",
-         std::string(way_of(*volume)),
          refusal == 0 ? std::string(kPassthroughOn) : "copy (" + Error(refusal).message() + ")",
          std::to_string(volume->open_handles.load())});
   }
   return table.size() > 1 ? table_text(table) : "";
+}
+
+// How each volume is kept within its capacity, and what it holds if that is known.
+std::string capacity_lines(fs::Filesystem& filesystem) {
+  Table table = {{"CLAIM", "CAPACITY", "ENFORCEMENT", "USED"}};
+  for (const auto& volume : filesystem.tree().claims()) {
+    const auto claim = volume->claim();
+    const std::uint64_t used = volume->used_bytes.load();
+    table.push_back({claim->name_space + "/" + claim->name, claim->capacity,
+                     std::string(way_of(*volume)), used > 0 ? std::to_string(used) : "<unknown>"});
+  }
+  return table.size() > 1 ? "\n" + table_text(table) : "";
 }
 
 std::string status_text(store::Store& store, const MountFacts& facts, fs::Filesystem* filesystem) {
@@ -70,7 +81,7 @@ std::string status_text(store::Store& store, const MountFacts& facts, fs::Filesy
   text += "cached inodes: " + std::to_string(filesystem->nodes().size()) +
           "\nopen handles: " + std::to_string(filesystem->open_handles()) + "\n";
   const std::string lines = volume_lines(*filesystem);
-  return lines.empty() ? text : text + "\n" + lines;
+  return lines.empty() ? text : text + "\n" + lines + capacity_lines(*filesystem);
 }
 
 // Only of volumes that are in use: to ask others would begin to use them.

@@ -134,10 +134,11 @@ class VolumeBound final : public backends::SharedBound {
   Result<Object> edit(Edit&& edit) {
     for (int i = 0; i < kMostTries; ++i) {
       const bool is_read = !known_;
-      if (is_read) TRY_VOID(read());
+      bool is_stored = true;
+      if (is_read) is_stored = TRY(read());
       Object next = *known_;
       edit(next);
-      if (next.document == known_->document) {
+      if (is_stored && next.document == known_->document) {
         if (is_read) return next;
         known_before_ = std::exchange(known_, std::nullopt);
         continue;
@@ -157,23 +158,26 @@ class VolumeBound final : public backends::SharedBound {
     return failure(EAGAIN, "the usage of volume " + volume_ + " changes all the time");
   }
 
-  Result<void> read() {
+  // False when what is known now has to be written first.
+  Result<bool> read() {
     auto stored = store_.get({Kind::VolumeUsage, "", volume_});
     if (!stored && stored.error().code != ENOENT) return failure(stored.error());
+    bool is_stored = false;
     if (!stored) {
       known_ = fresh();
     } else {
       if (!known_before_ || stored->resource_version() != known_before_->resource_version())
         has_other_written_ = true;
       known_ = std::move(*stored);
-      if (uid_of(*known_) != uid_) {
+      is_stored = uid_of(*known_) == uid_;
+      if (!is_stored) {
         const std::string version = known_->resource_version();
         known_ = fresh();
         known_->document["metadata"]["resourceVersion"] = version;
       }
     }
     known_before_.reset();
-    return {};
+    return is_stored;
   }
 
   Result<Object> write(const Object& object) {

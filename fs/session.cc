@@ -90,6 +90,7 @@ class KernelSession final : public Session, private KernelCache {
     filesystem_.set_passthrough_door(nullptr);
     if (session_) {
       if (is_mounted_) stop();
+      if (workers_) workers_->stop();
       fuse_session_destroy(session_);
     }
   }
@@ -129,11 +130,15 @@ class KernelSession final : public Session, private KernelCache {
   bool wait() override { return workers_->wait(); }
 
   void stop() override {
-    if (!is_mounted_.exchange(false)) return;
+    if (!is_mounted_.exchange(false)) {
+      workers_->stop();
+      return;
+    }
     // The name alone: a look into the mount would wait for ourselves.
     if (::umount2(mount_point_.c_str(), UMOUNT_NOFOLLOW) != 0 && errno == EBUSY) {
       spdlog::warn("unmount=lazy mount_point={} reason=\"still in use\"", mount_point_);
       ::umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+      return;  // who has a file open may write through us: the session ends with the last of them
     }
     workers_->stop();
   }

@@ -36,7 +36,8 @@ class Session {
   // a dead backend for longer than a few seconds. False in that case: the process should end
   // without destroying anything.
   virtual bool wait() = 0;
-  // Unmounts, lazily when it is in use, and ends the workers. From any thread that is not a worker.
+  // Unmounts and ends the workers; when it is in use lazily, and then they go on until the last
+  // user has gone. A second time it ends them at once. From any thread that is not a worker.
   virtual void stop() = 0;
 
   // The kernel looks a name of the tree's own directories up again before it uses it. An empty name

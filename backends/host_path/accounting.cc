@@ -210,26 +210,26 @@ Change::Change(Accounting* accounting, HostInode& inode, int descriptor, Reserva
   charge_ = &inode.charge(*accounting_);
   changing_ = std::shared_lock(accounting_->changing_);
   lock_ = std::unique_lock(charge_->lock);
-  look();
+  look(nullptr);  // what it has grown by without us is not this operation's to pay
 }
 
 Change::~Change() {
   if (!accounting_) return;
-  look();
+  look(&room_);
   const bool is_watched = charge_->has_holes && charge_->may_be_mapped.load();
   lock_.unlock();
   changing_.unlock();
   if (is_watched) accounting_->watch(inode_, descriptor_);
 }
 
-void Change::look() {
-  if (::fstat(descriptor_, &found_) == 0) accounting_->take_in(*charge_, found_, &room_);
+void Change::look(Reservation* payer) {
+  if (::fstat(descriptor_, &found_) == 0) accounting_->take_in(*charge_, found_, payer);
 }
 
 bool Change::settle(int writable) {
   if (charge_->set_aside == 0 || charge_->is_preallocated) return false;
   ::fdatasync(writable);
-  look();
+  look(&room_);
   charge_->grown = 0;
   accounting_->ledger_.take_back(std::exchange(charge_->set_aside, 0));
   return true;

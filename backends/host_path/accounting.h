@@ -69,7 +69,7 @@ class Change {
   void preallocates();
 
  private:
-  void look();
+  void look(Reservation* payer);
 
   Accounting* const accounting_;
   HostInode& inode_;
@@ -140,6 +140,7 @@ class Accounting final : public ChargeKeeper, public CountWatcher {
   // Looks after a file that may be mapped and has room to grow inside.
   void watch(HostInode& inode, int descriptor);
   void look_at_mapped();
+  std::unique_lock<std::shared_mutex> moment_without_changes();
   void adjust_bound();
   // Has the counting thread come soon, if it would not anyway.
   void call_for_look();
@@ -171,7 +172,7 @@ class Accounting final : public ChargeKeeper, public CountWatcher {
 
   // The counting thread's own:
   bool is_alone_ = false;
-  std::uint64_t grown_at_begin_ = 0;
+  CapacityLedger::State at_begin_;
   std::uint64_t moves_at_begin_ = 0;
   std::uint64_t grown_at_look_ = 0;
   std::optional<Clock::time_point> reported_at_;

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cerrno>
+#include <thread>
 
 #include "backends/host_path/accounting.h"
 
@@ -11,25 +11,39 @@ namespace {
 // Maps store without a word, and credit that is not used is somebody else's.
 constexpr std::chrono::milliseconds kLookAfter{1000};
 constexpr std::chrono::seconds kReportInterval{10};
+constexpr int kTries = 1000;
+constexpr std::chrono::microseconds kPause{200};
 
 }  // namespace
 
 void Accounting::count_begins() {
   std::scoped_lock lock(asking_);
-  grown_at_begin_ = ledger_.state().grown;
+  at_begin_ = ledger_.state();
   moves_at_begin_ = directory_moves_.load();
   is_alone_ = is_counted_ && shared_->begin_recount().has_value();
 }
 
+// The lock lets changes pass for as long as there are some. A busy volume is recounted another
+// time.
+std::unique_lock<std::shared_mutex> Accounting::moment_without_changes() {
+  std::unique_lock lock(changing_, std::defer_lock);
+  for (int i = 0; i < kTries && !lock.try_lock(); ++i) std::this_thread::sleep_for(kPause);
+  return lock;
+}
+
 void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
   {
-    const std::unique_lock no_changes(changing_);
+    const std::unique_lock no_changes = moment_without_changes();
     std::scoped_lock lock(asking_);
     if (is_ending_) return;
     const CapacityLedger::State state = ledger_.state();
-    const auto sum = static_cast<std::int64_t>(bytes + state.grown - grown_at_begin_) +
+    const auto sum = static_cast<std::int64_t>(bytes + state.grown - at_begin_.grown) +
                      state.unspent + nameless_bytes_.load();
     const auto bound = static_cast<std::uint64_t>(std::max<std::int64_t>(0, sum));
+    // What changed meanwhile may be counted twice: that is no reason to raise the bound. Where
+    // nothing has, it is the host that has put something there.
+    const bool is_quiet = state.grown == at_begin_.grown && state.shrunk == at_begin_.shrunk;
+    const bool is_better = bound < bound_.load() ? is_complete : is_quiet;
     if (!is_counted_) {
       const auto established = shared_->establish(bound);
       if (established) {
@@ -38,8 +52,7 @@ void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
       } else {
         count_failure_ = established.error();
       }
-    } else if (is_alone_ && moves_at_begin_ == directory_moves_.load() &&
-               (is_complete || bound > bound_.load())) {
+    } else if (no_changes && is_alone_ && is_better && moves_at_begin_ == directory_moves_.load()) {
       if (shared_->end_recount(bound)) bound_.store(bound);
     }
   }

@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "backends/caller_identity.h"
@@ -12,10 +13,21 @@ namespace claimfs::backends::host_path {
 
 namespace {
 
+// Metadata aside, a count and a qgroup differ by more than this for as long as one of them is old.
+constexpr std::uint64_t kNoteworthy = std::uint64_t{1} << 20;
+
 timespec to_timespec(const std::optional<AttributeChanges::Time>& time) {
   if (!time) return {0, UTIME_OMIT};
   if (time->now) return {0, UTIME_NOW};
   return time->value;
+}
+
+// The count sees what was written since the last commit, the qgroup what no file shows: metadata.
+std::uint64_t used_by_quota(const Quota& quota, std::optional<std::uint64_t> counted) {
+  const std::uint64_t committed = quota.used_bytes().value_or(0);
+  if (counted && committed / kNoteworthy * kNoteworthy != *counted / kNoteworthy * kNoteworthy)
+    quota.refresh();
+  return std::max(committed, counted.value_or(0));
 }
 
 }  // namespace
@@ -65,13 +77,13 @@ void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
   if (changes.size) {
     // It needs no room: a file that becomes longer gets a hole.
     Reservation none;
-    const Change change(accounting_.get(), host(inode), descriptor->get(), none);
+    const Change change(accounting_, host(inode), descriptor->get(), none);
     changed = change_attributes(descriptor->get(), writable, changes);
   } else {
     changed = change_attributes(descriptor->get(), writable, changes);
   }
   if (!changed)
-    answer.complete(failure(changed.error()));
+    answer.refuse(without_quota(changed.error().code));
   else
     answer.complete(attributes_at(descriptor->get(), ""));
 }
@@ -89,6 +101,7 @@ void HostPathBackend::file_system_state(Answer<FileSystemState> answer) {
   state.name_max = found.f_namemax;
   if (usage_) state.used_bytes = usage_->bytes();
   if (accounting_) state.used_bytes = accounting_->used_bytes();
+  if (const auto limited = quota()) state.used_bytes = used_by_quota(*limited, state.used_bytes);
   answer.complete(state);
 }
 

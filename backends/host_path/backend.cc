@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 
@@ -20,6 +21,7 @@ namespace host_path {
 
 namespace {
 
+constexpr std::chrono::seconds kReportInterval{10};
 constexpr std::uint64_t kDirectoryBlock = 4096;
 
 // One cache for all volumes of the process: the limit that it respects is the process's own. A
@@ -86,11 +88,15 @@ Result<Attributes> attributes_at(int directory_or_file, const char* name) {
 HostPathBackend::HostPathBackend(HostPathOptions options)
     : options_(std::move(options)),
       cache_(process_cache()),
-      accounting_(options_.capacity.bound
-                      ? std::make_unique<Accounting>(std::move(options_.capacity))
-                      : nullptr) {}
+      may_use_quota_(options_.capacity.may_use_quota),
+      capacity_(options_.capacity.bytes),
+      report_full_(options_.capacity.report_full),
+      possible_accounting_(options_.capacity.bound
+                               ? std::make_unique<Accounting>(std::move(options_.capacity))
+                               : nullptr) {}
 
 Result<void> HostPathBackend::start() {
+  stop();  // what a start that came to nothing has begun
   TRY_VOID(prepare_host_path(options_.path, options_.is_local ? "" : options_.type));
   Fd root(::open(options_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return failure_from_errno("hostPath " + options_.path);
@@ -100,8 +106,10 @@ Result<void> HostPathBackend::start() {
     return added;
   Fd counted(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!counted) return failure_from_errno("hostPath " + options_.path);
+  limit_by_quota(root.get());
+  accounting_ = has_quota_ ? nullptr : possible_accounting_.get();
   if (accounting_) TRY_VOID(accounting_->start());
-  usage_ = std::make_unique<UsageCount>(std::move(counted), accounting_.get());
+  usage_ = std::make_unique<UsageCount>(std::move(counted), accounting_);
   if (accounting_) accounting_->set_count(*usage_);
   if (accounting_) usage_->want();  // what a crash left of the bound is too high
   root_ = std::move(root);
@@ -112,16 +120,39 @@ void HostPathBackend::stop() {
   if (accounting_) accounting_->end();
   usage_.reset();
   if (accounting_) accounting_->leave();
+  has_quota_ = false;
+  quota_.with([](auto& quota) { quota.reset(); });
   root_.reset();
   mounts_.clear();
 }
 
 void HostPathBackend::set_capacity(std::uint64_t bytes) {
-  if (accounting_) accounting_->set_capacity(bytes);
+  if (possible_accounting_) possible_accounting_->set_capacity(bytes);
+  if (capacity_.exchange(bytes) == bytes) return;
+  if (const auto limited = quota()) (void)limited->set_limit(bytes);
 }
 
 Enforcement HostPathBackend::enforcement() const {
-  return accounting_ ? Enforcement::Accounting : Enforcement::None;
+  if (has_quota_) return Enforcement::Quota;
+  return possible_accounting_ ? Enforcement::Accounting : Enforcement::None;
+}
+
+void HostPathBackend::limit_by_quota(int root) {
+  if (!may_use_quota_) return;
+  auto found = Quota::on(root, capacity_.load());
+  if (!found) return;
+  auto quota = std::make_shared<const Quota>(std::move(*found));
+  quota_.with([&](auto& current) { current = quota; });
+  // It may have grown between the two.
+  (void)quota->set_limit(capacity_.load());
+  has_quota_ = true;
+}
+
+int HostPathBackend::without_quota(int why) {
+  if (why != EDQUOT) return why;
+  const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch() / kReportInterval;
+  if (report_full_ && reported_.exchange(now) != now) report_full_();
+  return ENOSPC;
 }
 
 Result<Reservation> HostPathBackend::room_for(std::uint64_t bytes) {

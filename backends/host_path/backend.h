@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <atomic>
+#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,8 +15,10 @@
 #include "backends/host_path/descriptor_cache.h"
 #include "backends/host_path/inode.h"
 #include "backends/host_path/mounts.h"
+#include "backends/host_path/quota.h"
 #include "backends/host_path/usage.h"
 #include "backends/native_locks.h"
+#include "base/guarded.h"
 
 namespace claimfs::backends::host_path {
 
@@ -72,7 +75,8 @@ class HostPathBackend final : public Backend {
   void stop() override;
   void set_capacity(std::uint64_t bytes) override;
   Enforcement enforcement() const override;
-  bool must_see_writes() const override { return accounting_ != nullptr; }
+  // By quota, too: what the kernel writes for a caller answers EDQUOT at the limit.
+  bool must_see_writes() const override { return enforcement() != Enforcement::None; }
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -156,6 +160,17 @@ class HostPathBackend final : public Backend {
   Leaving keep_reachable(int directory, const char* name);
   void has_gone(Leaving leaving);
   Result<void> remove(Inode& parent, int directory, const char* name, int flags);
+  std::shared_ptr<const Quota> quota() const {
+    return quota_.with([](const auto& quota) { return quota; });
+  }
+  void limit_by_quota(int root);
+  // The errno for a caller whose change failed by this one: a quota is a volume without room.
+  int without_quota(int why);
+  template <class T>
+  Result<T> without_quota(Result<T> result) {
+    if (!result && result.error().code == EDQUOT) return failure(without_quota(EDQUOT));
+    return result;
+  }
   // Room for that much, all or ENOSPC; where nothing is accounted there always is.
   Result<Reservation> room_for(std::uint64_t bytes);
   Result<Reservation> room_for_name(std::uint64_t bytes);
@@ -175,9 +190,16 @@ class HostPathBackend final : public Backend {
   void make_entry(const Caller& caller, Inode& parent, std::string_view name, std::uint64_t own,
                   Answer<Entry> answer, Make&& make);
 
-  HostPathOptions options_;  // but for the capacity: accounting has that
+  HostPathOptions options_;  // but for the bound: accounting has that
   DescriptorCache& cache_;
-  const std::unique_ptr<Accounting> accounting_;  // null: nothing is accounted
+  const bool may_use_quota_;
+  std::atomic<std::uint64_t> capacity_;
+  const std::function<void()> report_full_;
+  std::atomic<std::int64_t> reported_{-1};                 // when a full quota was last told
+  const std::unique_ptr<Accounting> possible_accounting_;  // null: not wanted
+  Guarded<std::shared_ptr<const Quota>> quota_;            // null: there is none
+  std::atomic<bool> has_quota_{false};
+  Accounting* accounting_ = nullptr;  // null: nothing is accounted. Set by start()
   RememberedInodes* remembered_ = nullptr;
   Fd root_;
   Mounts mounts_;

@@ -76,7 +76,7 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
   Fd opened;
   int why = 0;
   {
-    const Change change(accounting_.get(), host(parent), directory->get(), *room);
+    const Change change(accounting_, host(parent), directory->get(), *room);
     const int how = own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     opened = Fd(::openat(directory->get(), c_name.c_str(), how, mode));
     if (!opened && (errno == EMFILE || errno == ENFILE)) {
@@ -87,7 +87,8 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
   }
   // Somebody else was faster. What they made may be anything: the kernel looks again, and opens it
   // as what it is.
-  if (!opened) return answer.refuse(why == EEXIST && (flags & O_EXCL) == 0 ? ESTALE : why);
+  if (!opened)
+    return answer.refuse(why == EEXIST && (flags & O_EXCL) == 0 ? ESTALE : without_quota(why));
   Result<Entry> entry = entry_at(opened.get(), "");
   if (!entry) return answer.refuse(entry.error());
   has_made(*entry, *room);
@@ -108,7 +109,7 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   // O_EXCL says that it may never get a name.
   Fd opened(::openat(directory->get(), ".",
                      own_flags(flags) | (flags & O_EXCL) | O_TMPFILE | O_CLOEXEC, mode));
-  if (!opened) return answer.refuse(errno);
+  if (!opened) return answer.refuse(without_quota(errno));
   Result<Entry> entry = entry_at(opened.get(), "");
   if (!entry) return answer.refuse(entry.error());
   // It has no name to be found by: reachable as long as it is remembered.

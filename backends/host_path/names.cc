@@ -76,10 +76,10 @@ void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::strin
   const CName c_name(name);
   int why = 0;
   {
-    const Change change(accounting_.get(), host(parent), directory->get(), *room);
+    const Change change(accounting_, host(parent), directory->get(), *room);
     if (make(directory->get(), c_name.get()) != 0) why = errno;
   }
-  if (why != 0) return answer.refuse(why);
+  if (why != 0) return answer.refuse(without_quota(why));
   Result<Entry> entry = entry_at(directory->get(), c_name.get());
   if (entry) has_made(*entry, *room);
   answer.complete(std::move(entry));
@@ -118,18 +118,18 @@ void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new
   const CName c_name(new_name);
   int why = 0;
   {
-    const Change change(accounting_.get(), host(new_parent), directory->get(), *room);
+    const Change change(accounting_, host(new_parent), directory->get(), *room);
     if (accounting_) accounting_->gets_name(host(inode), file->get());
     if (::linkat(file->get(), "", directory->get(), c_name.get(), AT_EMPTY_PATH) != 0) why = errno;
   }
-  if (why != 0) return answer.refuse(why);
+  if (why != 0) return answer.refuse(without_quota(why));
   answer.complete(entry_at(directory->get(), c_name.get()));
 }
 
 Result<void> HostPathBackend::remove(Inode& parent, int directory, const char* name, int flags) {
   Leaving leaving = keep_reachable(directory, name);
   Reservation none;
-  const Change change(accounting_.get(), host(parent), directory, none);
+  const Change change(accounting_, host(parent), directory, none);
   Result<void> removed = done(::unlinkat(directory, name, flags));
   if (removed) has_gone(std::move(leaving));
   return removed;
@@ -164,7 +164,7 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
   }
   Leaving leaving;
   const auto rename_with = [&](unsigned how) -> Result<void> {
-    const Change change(accounting_.get(), host(new_parent), to->get(), *room);
+    const Change change(accounting_, host(new_parent), to->get(), *room);
     if (::renameat2(from->get(), c_name.get(), to->get(), c_new_name.get(), how) != 0)
       return failure_from_errno();
     has_gone(std::move(leaving));
@@ -173,7 +173,7 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
   // The directory that is left may become smaller, or larger by a whiteout.
   const auto moved = [&](Result<void> renamed) {
     if (renamed && &parent != &new_parent)
-      const Change change(accounting_.get(), host(parent), from->get(), *room);
+      const Change change(accounting_, host(parent), from->get(), *room);
     answer.complete(std::move(renamed));
   };
   if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0) {
@@ -184,7 +184,7 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
     }
     leaving = keep_reachable(to->get(), c_new_name.get());
   }
-  moved(rename_with(flags));
+  moved(without_quota(rename_with(flags)));
 }
 
 }  // namespace claimfs::backends::host_path

@@ -33,8 +33,8 @@ Result<std::string> grown(std::size_t most, Call&& call) {
 template <class Call>
 Result<void> HostPathBackend::changed(Inode& inode, int descriptor, Reservation& room,
                                       Call&& call) {
-  const Change change(accounting_.get(), host(inode), descriptor, room);
-  if (call(ProcPath(descriptor).text) != 0) return failure_from_errno();
+  const Change change(accounting_, host(inode), descriptor, room);
+  if (call(ProcPath(descriptor).text) != 0) return failure(without_quota(errno));
   return {};
 }
 
