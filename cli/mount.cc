@@ -14,6 +14,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/close_descriptors.h"
 #include "base/fd.h"
 #include "cli/log.h"
 #include "cli/mount_daemon.h"
@@ -148,6 +149,8 @@ Outcome<ExitStatus> mount(const GlobalFlags& flags, const std::vector<std::strin
     return hear(reader.get(), child);
   }
   reader.reset();
+  // Whatever else the caller had open would stay open as long as the mount: its locks, and claims.
+  close_descriptors_but(writer.get(), STDERR_FILENO + 1);
   ::setsid();
   if (::chdir("/") != 0) ::_exit(1);
   const auto ended = run(*config, arguments, read_config, [&writer](const Outcome<void>& started) {

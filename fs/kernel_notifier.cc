@@ -1,9 +1,8 @@
 #include "fs/kernel_notifier.h"
 
-#include <linux/close_range.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "base/close_descriptors.h"
 
 namespace claimfs::fs {
 
@@ -29,11 +28,7 @@ void KernelNotifier::run(const std::function<void()>& act) {
 
 void KernelNotifier::work(int fuse_descriptor) {
   // Of this thread only, in a table of its own.
-  if (::unshare(CLONE_FILES) == 0) {
-    const auto kept = static_cast<unsigned>(fuse_descriptor);
-    if (kept > 0) ::syscall(SYS_close_range, 0U, kept - 1, 0U);
-    ::syscall(SYS_close_range, kept + 1, ~0U, 0U);
-  }
+  if (::unshare(CLONE_FILES) == 0) close_descriptors_but(fuse_descriptor, 0);
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return act_ || is_ending_; });

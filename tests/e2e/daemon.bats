@@ -42,6 +42,17 @@ logged() { grep -qF -- "$1" "$LOG"; }
   is_mounted
 }
 
+@test "the daemon holds nothing else that its caller had open" {
+  make_volume data
+  (
+    exec 9>"$WORK/lock"
+    flock 9
+    claimfs mount "$MNT" --manifests "$MANIFESTS"
+  )
+  flock -n "$WORK/lock" true
+  unmount_tree
+}
+
 @test "a mount point may be named from where one is, and its daemon is not another one's" {
   mkdir -p "$WORK/a/mnt" "$WORK/b/mnt"
   local place
