@@ -10,6 +10,11 @@ namespace claimfs::fs {
 void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes> answer) {
   Node* node = nodes_.find(id);
   if (!node) return answer.refuse(ESTALE);
+  if (!node->volume->is_in_use() && !node->is_volume_root()) {
+    // It has lost its attachment while this was open.
+    if (const Result<void> ready = node->volume->use(Access::Look); !ready)
+      return answer.refuse(ready.error());
+  }
   if (!node->volume->is_in_use()) {
     // stat of a claim's directory does not begin to use it.
     node->volume->look_at_root();
