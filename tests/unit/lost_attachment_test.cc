@@ -6,6 +6,58 @@ namespace {
 
 using tests::code_of;
 
+TEST_CASE("a use that has lost its attachment begins anew, for all that it needs",
+          "[served_volume]") {
+  ServedClaim claim = MountedTree::claim("data");
+  std::vector<std::string> asked;
+  ServedVolume* lost_meanwhile = nullptr;
+  const auto attach = [&](const ServedClaim&, bool writes,
+                          const std::string* consumer) -> Result<void> {
+    asked.push_back(std::string(writes ? "write" : "read") + (consumer ? " for one" : ""));
+    if (lost_meanwhile) lost_meanwhile->lose();
+    return {};
+  };
+  const auto volume_of = [&](const ServedClaim& served) {
+    return ServedVolume(served, std::make_unique<tests::MemoryBackend>(), nullptr, attach);
+  };
+  SECTION("a writer is a reader again") {
+    claim.is_for_one_writer = true;
+    ServedVolume volume = volume_of(claim);
+    CHECK(volume.use(Access::Change));
+    CHECK(volume.use(Access::Change));
+    volume.lose();
+    CHECK(volume.use(Access::Read));
+    CHECK(volume.use(Access::Change));
+    CHECK(asked == std::vector<std::string>{"write", "read", "write"});
+  }
+  SECTION("the one consumer has to ask again") {
+    claim.is_for_one_consumer = true;
+    ServedVolume volume = volume_of(claim);
+    CHECK(volume.use(Access::Read, ::getpid()));
+    volume.lose();
+    CHECK(volume.use(Access::Look, ::getpid()));
+    CHECK(volume.use(Access::Read, ::getpid()));
+    CHECK(asked == std::vector<std::string>{"write for one", "write", "write for one"});
+  }
+  SECTION("passthrough is noted again") {
+    ServedVolume volume = volume_of(claim);
+    CHECK(volume.use());
+    CHECK(volume.is_first_passthrough());
+    CHECK_FALSE(volume.is_first_passthrough());
+    volume.lose();
+    CHECK(volume.use());
+    CHECK(volume.is_first_passthrough());
+  }
+  SECTION("while it is being let in: it is not") {
+    ServedVolume volume = volume_of(claim);
+    lost_meanwhile = &volume;
+    CHECK(code_of(volume.use()) == EBUSY);
+    CHECK_FALSE(volume.is_in_use());
+    lost_meanwhile = nullptr;
+    CHECK(volume.use());
+  }
+}
+
 // A file that answered as a directory would be broken for the kernel for good.
 TEST_CASE("a file that is open when its attachment is lost stays a file", "[served_volume]") {
   MountedTree tree;
