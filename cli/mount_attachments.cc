@@ -1,8 +1,6 @@
 // What a mount does about attachments: asks for them, and gives them up.
 
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>

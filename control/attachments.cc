@@ -70,7 +70,7 @@ std::future<Result<void>> Attachments::ask(Wanted wanted) {
   request->wanted = std::move(wanted);
   request->deadline = Clock::now() + kPatience;
   auto answer = request->answer.get_future();
-  inbox_.with([&](Inbox& inbox) { inbox.requests.push_back(std::move(request)); });
+  inbox_.with([&](auto& requests) { requests.push_back(std::move(request)); });
   bell_->ring();
   return answer;
 }
@@ -88,9 +88,9 @@ Result<void> Attachments::attach(Wanted wanted) {
 }
 
 milliseconds Attachments::turn(Mirror& mirror) {
-  const bool are_new = inbox_.with([this](Inbox& inbox) {
-    std::ranges::move(inbox.requests, std::back_inserter(waiting_));
-    return !std::exchange(inbox.requests, {}).empty();
+  const bool are_new = inbox_.with([this](auto& requests) {
+    std::ranges::move(requests, std::back_inserter(waiting_));
+    return !std::exchange(requests, {}).empty();
   });
   // Nobody is refused for what had ended before they asked. An error comes again where the mirror
   // is followed for its own sake.

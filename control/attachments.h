@@ -66,10 +66,6 @@ class Attachments {
     Clock::time_point deadline;
     std::map<std::string, std::string> asked;  // attachment to the word that asked it
   };
-  struct Inbox {
-    std::vector<std::unique_ptr<Request>> requests;
-    bool is_closed = false;
-  };
   // Shared with answers that may come when this is gone.
   struct Bell {
     Guarded<std::function<void()>> wake;
@@ -90,7 +86,7 @@ class Attachments {
   EventRecorder& events_;
   const Asker asker_;
   const EndConsumer end_consumer_;
-  Guarded<Inbox> inbox_;
+  Guarded<std::vector<std::unique_ptr<Request>>> inbox_;
   const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
   std::vector<std::unique_ptr<Request>> waiting_;
   // Claims that were refused a moment ago: who asks again meanwhile is not made to wait again.
