@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <filesystem>
+
+#include "cli/process_ids.h"
 
 namespace claimfs::cli {
 namespace {
@@ -14,21 +15,6 @@ namespace {
 // What the kernel puts behind the name of what is no longer found by it, in links and in tables.
 constexpr std::string_view kDeletedLink = " (deleted)";
 constexpr std::string_view kDeletedRoot = "//deleted";
-
-std::vector<pid_t> other_processes() {
-  std::vector<pid_t> pids;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    pid_t pid = 0;
-    const auto [rest, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (bad == std::errc() && rest == name.data() + name.size() && pid != ::getpid())
-      pids.push_back(pid);
-  }
-  std::ranges::sort(pids);
-  return pids;
-}
 
 // `directory` and what is behind it; "/" adds nothing of its own.
 std::string joined(const std::string& directory, std::string_view rest) {
