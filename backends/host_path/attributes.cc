@@ -73,17 +73,15 @@ void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
   if (!descriptor) return answer.refuse(descriptor.error());
   const int writable =
       file && host(*file).is_writable() ? host(*file).descriptor().value_or(-1) : -1;
-  Result<void> changed;
-  if (changes.size) {
-    // It needs no room: a file that becomes longer gets a hole.
-    Reservation none;
-    const Change change(accounting_, host(inode), descriptor->get(), none);
-    changed = change_attributes(descriptor->get(), writable, changes);
-  } else {
-    changed = change_attributes(descriptor->get(), writable, changes);
-  }
+  const auto change = [&] { return change_attributes(descriptor->get(), writable, changes); };
+  // A size needs no room: a file that becomes longer gets a hole.
+  Reservation none;
+  std::optional<Change> counted;
+  if (changes.size) counted.emplace(accounting_, host(inode), descriptor->get(), none);
+  const Result<void> changed = within_quota(change);
+  counted.reset();  // counts what became of it
   if (!changed)
-    answer.refuse(without_quota(changed.error().code));
+    answer.refuse(changed.error());
   else
     answer.complete(attributes_at(descriptor->get(), ""));
 }

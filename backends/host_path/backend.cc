@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 namespace claimfs::backends {
 
@@ -23,6 +24,8 @@ namespace {
 
 constexpr std::chrono::seconds kReportInterval{10};
 constexpr std::uint64_t kDirectoryBlock = 4096;
+constexpr std::chrono::milliseconds kLongestReturn{1000};  // of a removed file's room to its quota
+constexpr std::chrono::milliseconds kReturnPause{2};
 
 // One cache for all volumes of the process: the limit that it respects is the process's own. A
 // quarter of it leaves room for open files, their locks and the store.
@@ -148,11 +151,17 @@ void HostPathBackend::limit_by_quota(int root) {
   has_quota_ = true;
 }
 
-int HostPathBackend::without_quota(int why) {
-  if (why != EDQUOT) return why;
+tl::unexpected<Error> HostPathBackend::refuse_for_quota() {
   const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch() / kReportInterval;
   if (report_full_ && reported_.exchange(now) != now) report_full_();
-  return ENOSPC;
+  return failure(ENOSPC);
+}
+
+bool HostPathBackend::room_may_come_back() const {
+  const std::chrono::nanoseconds gone(last_gone_.load());
+  if (std::chrono::steady_clock::now().time_since_epoch() - gone > kLongestReturn) return false;
+  std::this_thread::sleep_for(kReturnPause);
+  return true;
 }
 
 Result<Reservation> HostPathBackend::room_for(std::uint64_t bytes) {
@@ -244,6 +253,7 @@ HostPathBackend::Leaving HostPathBackend::keep_reachable(int directory, const ch
 }
 
 void HostPathBackend::has_gone(Leaving leaving) {
+  if (has_quota_) last_gone_ = std::chrono::steady_clock::now().time_since_epoch().count();
   if (!leaving.file) return;
   struct stat found {};
   if (::fstat(leaving.file.get(), &found) != 0 || found.st_nlink != 0) return;

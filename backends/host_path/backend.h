@@ -164,13 +164,19 @@ class HostPathBackend final : public Backend {
     return quota_.with([](const auto& quota) { return quota; });
   }
   void limit_by_quota(int root);
-  // The errno for a caller whose change failed by this one: a quota is a volume without room.
-  int without_quota(int why);
-  template <class T>
-  Result<T> without_quota(Result<T> result) {
-    if (!result && result.error().code == EDQUOT) return failure(without_quota(EDQUOT));
+  // Makes a change that may need room. A full quota refuses it only when nothing is coming back.
+  template <class Call>
+  auto within_quota(Call&& call) -> decltype(call()) {
+    auto result = call();
+    while (!result && result.error().code == EDQUOT && room_may_come_back()) result = call();
+    if (!result && result.error().code == EDQUOT) return refuse_for_quota();
     return result;
   }
+  // Whether a file has gone lately, after a pause. Its room comes back when the kernel has
+  // forgotten it and its filesystem has committed that, and nobody is told when that is.
+  bool room_may_come_back() const;
+  // ENOSPC, and once in a while the report that the volume is full.
+  tl::unexpected<Error> refuse_for_quota();
   // Room for that much, all or ENOSPC; where nothing is accounted there always is.
   Result<Reservation> room_for(std::uint64_t bytes);
   Result<Reservation> room_for_name(std::uint64_t bytes);
@@ -196,6 +202,7 @@ class HostPathBackend final : public Backend {
   std::atomic<std::uint64_t> capacity_;
   const std::function<void()> report_full_;
   std::atomic<std::int64_t> reported_{-1};                 // when a full quota was last told
+  std::atomic<std::int64_t> last_gone_{0};                 // when a file was; steady, nanoseconds
   const std::unique_ptr<Accounting> possible_accounting_;  // null: not wanted
   Guarded<std::shared_ptr<const Quota>> quota_;            // null: there is none
   std::atomic<bool> has_quota_{false};

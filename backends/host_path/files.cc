@@ -73,29 +73,29 @@ void HostPathBackend::create(const Caller& caller, Inode& parent, std::string_vi
   if (!room) return answer.refuse(room.error());
   const std::string c_name(name);
   become(caller);
-  Fd opened;
-  int why = 0;
-  {
+  Result<Fd> opened = within_quota([&]() -> Result<Fd> {
     const Change change(accounting_, host(parent), directory->get(), *room);
     const int how = own_flags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    opened = Fd(::openat(directory->get(), c_name.c_str(), how, mode));
-    if (!opened && (errno == EMFILE || errno == ENFILE)) {
+    Fd made(::openat(directory->get(), c_name.c_str(), how, mode));
+    if (!made && (errno == EMFILE || errno == ENFILE)) {
       cache_.shrink();
-      opened = Fd(::openat(directory->get(), c_name.c_str(), how, mode));
+      made = Fd(::openat(directory->get(), c_name.c_str(), how, mode));
     }
-    why = errno;
-  }
+    if (!made) return failure_from_errno();
+    return made;
+  });
   // Somebody else was faster. What they made may be anything: the kernel looks again, and opens it
   // as what it is.
-  if (!opened)
-    return answer.refuse(why == EEXIST && (flags & O_EXCL) == 0 ? ESTALE : without_quota(why));
-  Result<Entry> entry = entry_at(opened.get(), "");
+  if (!opened && opened.error().code == EEXIST && (flags & O_EXCL) == 0)
+    return answer.refuse(ESTALE);
+  if (!opened) return answer.refuse(opened.error());
+  Result<Entry> entry = entry_at(opened->get(), "");
   if (!entry) return answer.refuse(entry.error());
   has_made(*entry, *room);
   if (accounting_ && (flags & O_ACCMODE) == O_RDWR)
-    accounting_->may_be_mapped(host(*entry->inode), opened.get());
-  auto file =
-      std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
+    accounting_->may_be_mapped(host(*entry->inode), opened->get());
+  auto file = std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_,
+                                         std::move(*opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
 }
 
@@ -107,19 +107,23 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   if (!room) return answer.refuse(room.error());
   become(caller);
   // O_EXCL says that it may never get a name.
-  Fd opened(::openat(directory->get(), ".",
+  Result<Fd> opened = within_quota([&]() -> Result<Fd> {
+    Fd made(::openat(directory->get(), ".",
                      own_flags(flags) | (flags & O_EXCL) | O_TMPFILE | O_CLOEXEC, mode));
-  if (!opened) return answer.refuse(without_quota(errno));
-  Result<Entry> entry = entry_at(opened.get(), "");
+    if (!made) return failure_from_errno();
+    return made;
+  });
+  if (!opened) return answer.refuse(opened.error());
+  Result<Entry> entry = entry_at(opened->get(), "");
   if (!entry) return answer.refuse(entry.error());
   // It has no name to be found by: reachable as long as it is remembered.
-  Fd kept(::open(ProcPath(opened.get()).text, O_PATH | O_CLOEXEC));
+  Fd kept(::open(ProcPath(opened->get()).text, O_PATH | O_CLOEXEC));
   if (kept) host(*entry->inode).pin(std::move(kept));
   has_made(*entry, *room, /*is_nameless=*/true);
   if (accounting_ && (flags & O_ACCMODE) == O_RDWR)
-    accounting_->may_be_mapped(host(*entry->inode), opened.get());
-  auto file =
-      std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_, std::move(opened));
+    accounting_->may_be_mapped(host(*entry->inode), opened->get());
+  auto file = std::make_unique<HostFile>(host(*entry->inode), own_flags(flags), mounts_,
+                                         std::move(*opened));
   answer.complete(Created{std::move(*entry), std::move(file)});
 }
 

@@ -59,7 +59,7 @@ std::uint64_t missing_blocks(int descriptor, off_t offset, off_t length) {
 Result<std::size_t> HostPathBackend::write_within(HostFile& file, int descriptor,
                                                   std::span<const std::byte> data, off_t offset,
                                                   bool append) {
-  if (!accounting_) return without_quota(put(descriptor, data, offset, append));
+  if (!accounting_) return within_quota([&] { return put(descriptor, data, offset, append); });
   const std::uint64_t worst = accounting_->worst_case(data.size());
   Reservation room = TRY(accounting_->reserve(worst, 0));
   Change change(accounting_, file.inode(), descriptor, room);
@@ -82,7 +82,7 @@ Result<void> HostPathBackend::allocate_within(HostFile& file, int descriptor, in
     if (::fallocate(descriptor, mode, offset, length) != 0) return failure_from_errno();
     return {};
   };
-  if (!accounting_) return without_quota(allocate());
+  if (!accounting_) return within_quota(allocate);
   const bool takes = may_take_blocks(mode);
   const std::uint64_t worst =
       accounting_->worst_case(takes ? static_cast<std::uint64_t>(length) : 0);
@@ -105,7 +105,7 @@ Result<std::size_t> HostPathBackend::copy_within(int from, off_t from_offset, Ho
     if (copied < 0) return failure_from_errno();
     return static_cast<std::size_t>(copied);
   };
-  if (!accounting_) return without_quota(copy(length));
+  if (!accounting_) return within_quota([&] { return copy(length); });
   length = std::min(length, kLongestCopy);
   const std::uint64_t worst = accounting_->worst_case(length);
   Reservation room = TRY(accounting_->reserve(worst, 0));

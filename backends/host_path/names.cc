@@ -74,12 +74,11 @@ void HostPathBackend::make_entry(const Caller& caller, Inode& parent, std::strin
   if (!room) return answer.refuse(room.error());
   become(caller);
   const CName c_name(name);
-  int why = 0;
-  {
+  const Result<void> made = within_quota([&] {
     const Change change(accounting_, host(parent), directory->get(), *room);
-    if (make(directory->get(), c_name.get()) != 0) why = errno;
-  }
-  if (why != 0) return answer.refuse(without_quota(why));
+    return done(make(directory->get(), c_name.get()));
+  });
+  if (!made) return answer.refuse(made.error());
   Result<Entry> entry = entry_at(directory->get(), c_name.get());
   if (entry) has_made(*entry, *room);
   answer.complete(std::move(entry));
@@ -116,13 +115,12 @@ void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new
   Result<Reservation> room = room_for_name(0);
   if (!room) return answer.refuse(room.error());
   const CName c_name(new_name);
-  int why = 0;
-  {
+  const Result<void> linked = within_quota([&] {
     const Change change(accounting_, host(new_parent), directory->get(), *room);
     if (accounting_) accounting_->gets_name(host(inode), file->get());
-    if (::linkat(file->get(), "", directory->get(), c_name.get(), AT_EMPTY_PATH) != 0) why = errno;
-  }
-  if (why != 0) return answer.refuse(without_quota(why));
+    return done(::linkat(file->get(), "", directory->get(), c_name.get(), AT_EMPTY_PATH));
+  });
+  if (!linked) return answer.refuse(linked.error());
   answer.complete(entry_at(directory->get(), c_name.get()));
 }
 
@@ -184,7 +182,7 @@ void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_pa
     }
     leaving = keep_reachable(to->get(), c_new_name.get());
   }
-  moved(without_quota(rename_with(flags)));
+  moved(within_quota([&] { return rename_with(flags); }));
 }
 
 }  // namespace claimfs::backends::host_path

@@ -34,8 +34,10 @@ template <class Call>
 Result<void> HostPathBackend::changed(Inode& inode, int descriptor, Reservation& room,
                                       Call&& call) {
   const Change change(accounting_, host(inode), descriptor, room);
-  if (call(ProcPath(descriptor).text) != 0) return failure(without_quota(errno));
-  return {};
+  return within_quota([&]() -> Result<void> {
+    if (call(ProcPath(descriptor).text) != 0) return failure_from_errno();
+    return {};
+  });
 }
 
 void HostPathBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) {
