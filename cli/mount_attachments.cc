@@ -113,15 +113,16 @@ Result<void> MountDaemon::attach(const fs::ServedClaim& claim, bool writes,
                                .backing = std::move(backing)});
 }
 
-void MountDaemon::note_passthrough(const fs::ServedClaim& claim) {
+Result<void> MountDaemon::note_passthrough(const fs::ServedClaim& claim) {
   const std::string name = volumes::Attachment::name_prefix(claim.volume_name) + mount_;
-  const auto noted = change(*store_, {Kind::Attachment, "", name}, [this](volumes::Json& document) {
+  auto noted = change(*store_, {Kind::Attachment, "", name}, [this](volumes::Json& document) {
     document["status"]["passthrough"] =
         control::passthrough_word(connection_, arguments_.mount_point);
   });
   if (!noted)
     spdlog::error("passthrough=not_noted attachment={} reason=\"{}\"", name,
                   noted.error().message());
+  return noted;
 }
 
 control::Releases::Filesystem MountDaemon::release_effects() {

@@ -130,7 +130,7 @@ Outcome<void> MountDaemon::open_filesystem() {
           [mount_point = arguments_.mount_point](const fs::ServedClaim& claim) {
             return has_mounts_inside(mount_point, "/" + claim.name_space + "/" + claim.name);
           },
-      .note_passthrough = [this](const fs::ServedClaim& claim) { note_passthrough(claim); },
+      .note_passthrough = [this](const fs::ServedClaim& claim) { return note_passthrough(claim); },
       .attached_to =
           [this](const fs::ServedClaim& claim) { return nodes_text(*store_, metadata_of(claim)); },
       .used_by =

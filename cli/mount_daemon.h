@@ -43,7 +43,7 @@ class MountDaemon {
   Result<void> note_connection();
   Result<void> attach(const fs::ServedClaim& claim, bool writes, const std::string* consumer,
                       std::vector<std::string> backing);
-  void note_passthrough(const fs::ServedClaim& claim);
+  Result<void> note_passthrough(const fs::ServedClaim& claim);
   control::Releases::Filesystem release_effects();
   void end_consumer(const std::string& claim_uid, const std::string& consumer,
                     const std::function<void(bool)>& answer) const;

@@ -52,6 +52,12 @@ int Filesystem::backing_of(Node& node, Handle& handle) {
     if (!is_passing(admitted.error().code)) volume.refuse_passthrough(admitted.error().code);
     return 0;
   }
+  // The kernel will do I/O that goes on when we are dead: others have to know before.
+  const auto note = [&] { return effects_.note_passthrough(*volume.claim()); };
+  if (effects_.note_passthrough && !volume.may_be_passing(note)) {
+    door_->dismiss(*admitted);
+    return 0;
+  }
   int id = *admitted;
   int superfluous = 0;
   {
@@ -94,9 +100,6 @@ OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   }
   handle.counts_as_open = true;
   reply.backing_id = backing_id;
-  // From here on the kernel does I/O that goes on when we are dead: others have to know.
-  if (backing_id > 0 && effects_.note_passthrough && node.volume->is_first_passthrough())
-    effects_.note_passthrough(*node.volume->claim());
   if (backing_id > 0 && may_write(handle.flags)) {
     // Writes to a set-id file come to us, with the kernel's word on whether the bits must go; and
     // all where they are what the volume is kept within its capacity by. Readers go on by

@@ -99,8 +99,8 @@ struct Effects {
   // As IdleProofs::HasMounts.
   std::function<bool(const ServedClaim&)> has_mounts_inside;
   // The kernel is about to do I/O by itself on a file of this claim, for the first time since it
-  // was attached. Blocks on the store.
-  std::function<void(const ServedClaim&)> note_passthrough;
+  // was attached. It does not where this fails. Blocks on the store.
+  std::function<Result<void>(const ServedClaim&)> note_passthrough;
   // For user.claimfs.attachedTo and .usedBy: which nodes, and who. Each may take a search of the
   // store and of /proc, and is asked by whoever reads the attribute by its name. Empty: nobody.
   std::function<std::string(const ServedClaim&)> attached_to = {};

@@ -123,6 +123,18 @@ void ServedVolume::forget_attachment() {
   consumer_.with([](auto& current) { current = kNobody; });
 }
 
+bool ServedVolume::may_be_passing(const std::function<Result<void>()>& note) {
+  if (has_passed_through_.load()) return true;
+  const std::scoped_lock lock(noting_);
+  if (has_passed_through_.load()) return true;
+  const std::uint64_t losses = losses_.load();
+  if (!note()) return false;
+  has_passed_through_.store(true);
+  if (losses_.load() == losses) return true;
+  has_passed_through_.store(false);  // it was another attachment's
+  return false;
+}
+
 void ServedVolume::lose() {
   ++losses_;
   forget_attachment();

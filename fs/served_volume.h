@@ -117,8 +117,9 @@ class ServedVolume {
   // Passthrough is tried until the kernel refuses it for this volume's filesystem.
   bool may_pass_through() const { return may_pass_through_.load(std::memory_order_relaxed); }
   void refuse_passthrough(int reason);
-  // True once for each time that it is attached.
-  bool is_first_passthrough() { return !has_passed_through_.exchange(true); }
+  // Whether others know that the kernel does I/O here that goes on when we are dead. `note` tells
+  // them, once for each time that it is attached; may block.
+  bool may_be_passing(const std::function<Result<void>()>& note);
   int passthrough_refusal() const { return passthrough_refusal_.load(std::memory_order_relaxed); }
 
   // Tells the backend who remembers its inodes. Before use().
@@ -155,6 +156,7 @@ class ServedVolume {
   std::atomic<std::uint64_t> losses_{0};
   std::atomic<bool> asks_callers_{false};
   Guarded<std::string> consumer_;  // whom it is attached for; "-": nobody yet
+  std::mutex noting_;              // that files are passed through
   std::mutex rooting_;
   std::mutex starting_;
   bool is_started_ = false;  // guarded by starting_, as what follows

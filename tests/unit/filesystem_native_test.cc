@@ -17,7 +17,7 @@ using tests::code_of;
 
 // A claim on a host directory: what only native files have.
 struct Native {
-  Native() {
+  explicit Native(Effects effects = {}) : tree(std::move(effects)) {
     REQUIRE(::mkdtemp(path.data()));
     tree.add(MountedTree::claim("data"),
              backends::make_host_path_backend({.path = path, .type = "", .is_local = false}));
@@ -109,6 +109,38 @@ TEST_CASE("a file that is open through the page cache stays so", "[passthrough]"
   REQUIRE(open_reply(tree, other.node, O_RDONLY));
   CHECK(door.asked == asked);
   CHECK(tree.volumes.front()->passthrough_refusal() == EOPNOTSUPP);
+  tree.forget_all();
+  CHECK(door.open.empty());
+  tree.filesystem.set_passthrough_door(nullptr);
+}
+
+TEST_CASE("nothing is passed through that others could not be told of", "[passthrough]") {
+  CountingDoor door;
+  int told = 0;
+  bool is_deaf = true;
+  Native native({.note_passthrough = [&](const ServedClaim& claim) -> Result<void> {
+    ++told;
+    CHECK(claim.name == "data");
+    if (is_deaf) return failure(EIO);
+    return {};
+  }});
+  MountedTree& tree = native.tree;
+  tree.filesystem.set_passthrough_door(&door);
+  const auto file = tree.create(native.root, "file").value();
+  CHECK(told == 1);
+  CHECK(door.open.empty());
+  while (!tree.handles.empty()) tree.release(tree.handles.back());
+  // The next open asks again, and from then on it is known.
+  is_deaf = false;
+  CHECK(open_reply(tree, file.node, O_RDONLY)->backing_id > 0);
+  const auto other = tree.create(native.root, "other").value();
+  CHECK(open_reply(tree, other.node, O_RDONLY)->backing_id > 0);
+  CHECK(told == 2);
+  // Another attachment is told of anew; not where the kernel goes on with what it has.
+  tree.volumes.front()->lose();
+  const auto third = tree.create(tree.at({"ns", "data"}), "third");
+  REQUIRE(third);
+  CHECK(told == 3);
   tree.forget_all();
   CHECK(door.open.empty());
   tree.filesystem.set_passthrough_door(nullptr);

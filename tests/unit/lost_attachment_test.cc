@@ -42,11 +42,21 @@ TEST_CASE("a use that has lost its attachment begins anew, for all that it needs
   SECTION("passthrough is noted again") {
     ServedVolume volume = volume_of(claim);
     CHECK(volume.use());
-    CHECK(volume.is_first_passthrough());
-    CHECK_FALSE(volume.is_first_passthrough());
+    int told = 0;
+    const auto note = [&]() -> Result<void> { return ++told, Result<void>(); };
+    CHECK(volume.may_be_passing(note));
+    CHECK(volume.may_be_passing(note));
+    CHECK(told == 1);
     volume.lose();
     CHECK(volume.use());
-    CHECK(volume.is_first_passthrough());
+    CHECK(volume.may_be_passing(note));
+    CHECK(told == 2);
+  }
+  SECTION("passthrough is not noted for an attachment that goes meanwhile") {
+    ServedVolume volume = volume_of(claim);
+    CHECK(volume.use());
+    CHECK_FALSE(
+        volume.may_be_passing([&]() -> Result<void> { return volume.lose(), Result<void>(); }));
   }
   SECTION("while it is being let in: it is not") {
     ServedVolume volume = volume_of(claim);
