@@ -143,7 +143,7 @@ TEST_CASE("a volume takes what its capacity allows, and no more", "[capacity]") 
     volume.fill(*file.file, part);
     CHECK(is_nearly_full(volume.occupied()));
     CHECK(is_nearly_full(volume.used()));
-    CHECK(*bound.bound <= kCapacity);
+    CHECK(bound.now() <= kCapacity);
     // What has its blocks is overwritten in place.
     CHECK(volume.write(*file.file, kMi, 0).value_or(0) == kMi);
     CHECK(code_of(volume.create("another")) == 0);
@@ -275,8 +275,8 @@ TEST_CASE("a volume that is not used gives back what it had over", "[capacity]")
   volume.root.reset();
   volume.backend->stop();
   CHECK(bound.mounts == 0);
-  CHECK(*bound.bound < kMi + kMi / 8);
-  CHECK(*bound.bound >= volume.occupied());
+  CHECK(bound.now() < kMi + kMi / 8);
+  CHECK(bound.now() >= volume.occupied());
   volume.start();  // and can be used again
   auto again = volume.create("again").value();
   CHECK(volume.write(*again.file, kMi, 0).value_or(0) == kMi);
@@ -296,7 +296,7 @@ TEST_CASE("what is stored through a shared map is found out, and then the volume
   std::this_thread::sleep_for(std::chrono::milliseconds(2200));
   auto other = volume.create("other");
   CHECK(code_of(other) == ENOSPC);
-  CHECK(*bound.bound > kCapacity);
+  CHECK(bound.now() > kCapacity);
   ::munmap(map, 2 * kCapacity);
   CHECK(volume.truncate(file, 0) == 0);
   CHECK(code_of(volume.create("other")) == 0);

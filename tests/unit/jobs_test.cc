@@ -14,6 +14,11 @@ using namespace std::chrono_literals;
 
 // Jobs that can be waited for.
 class Bench {
+  // Before the jobs, which call it to their end.
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  int wakes_ = 0, taken_ = 0;
+
  public:
   Jobs jobs{[this] {
     const std::scoped_lock lock(mutex_);
@@ -28,11 +33,6 @@ class Bench {
     lock.unlock();
     return jobs.take_finished();
   }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable woken_;
-  int wakes_ = 0, taken_ = 0;
 };
 
 Result<void> succeed(backends::RemovalProgress&, const std::stop_token&) { return {}; }

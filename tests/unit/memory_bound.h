@@ -11,6 +11,12 @@ namespace claimfs::tests {
 
 // The bound of a volume in memory, as several mounts see it.
 struct BoundInMemory {
+  // As of now: a mount's count changes it beside whoever looks.
+  std::uint64_t now() {
+    const std::scoped_lock held(lock);
+    return bound.value();
+  }
+
   std::mutex lock;
   std::optional<std::uint64_t> bound;
   int mounts = 0;

@@ -62,10 +62,10 @@ TEST_CASE("when a recount replaces the bound", "[capacity]") {
     (void)accounting.reserve(3 * kMi, 3 * kMi);
     accounting.count_begins();
     row.meanwhile(accounting, inode);
-    const std::uint64_t before = *bound.bound;
+    const std::uint64_t before = bound.now();
     accounting.count_ended(row.counted, row.is_complete);
-    CHECK((*bound.bound != before) == row.is_replaced);
-    if (row.is_replaced) CHECK(*bound.bound == row.counted + (before - 4 * kMi));
+    CHECK((bound.now() != before) == row.is_replaced);
+    if (row.is_replaced) CHECK(bound.now() == row.counted + (before - 4 * kMi));
   }
 }
 
