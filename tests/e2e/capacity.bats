@@ -354,7 +354,10 @@ PY
   grep -qE '^default/data +64Mi +quota ' "$MNT/.claimfs/status"
   limit 10 touch "$MNT/default/plain/file"  # begins to use it
   grep -qE '^default/plain +2Gi +accounting ' "$MNT/.claimfs/status"
-  rm "$DATA/file"
-  write "$DATA/file" bs=1M count=60
+  # What was removed makes room for who writes at once.
+  for _ in 1 2 3; do
+    rm "$DATA/file"
+    write "$DATA/file" bs=1M count=60
+  done
   [[ $(btrfs qgroup show --raw -r "$WORK/btrfs") == *" $((64 * MI)) "* ]]
 }
