@@ -13,21 +13,13 @@
 #include <string>
 #include <string_view>
 
+#include "backends/caller.h"
 #include "backends/capacity.h"
 #include "base/answer.h"
 #include "base/fd.h"
 #include "base/result.h"
 
 namespace claimfs::backends {
-
-// On whose behalf an operation is done. Permission was checked by the kernel (default_permissions)
-// before the request came; this decides who owns what is created.
-struct Caller {
-  uid_t uid = 0;
-  gid_t gid = 0;
-  mode_t umask = 0;
-  pid_t pid = 0;
-};
 
 // What a look-up knows of an inode. `device` identifies its filesystem (the same after a restart,
 // another one for each filesystem and btrfs subvolume); with `ino` it is unique. Times to the
@@ -143,9 +135,10 @@ class RememberedInodes {
 //
 // Every operation is given an answer that it completes exactly once: inline, or later from any
 // thread. Arguments by reference (inodes, files) live until the answer; names and data only until
-// the call returns, so whoever completes later copies them. Names are single components: never
-// empty, ".", ".." or with a slash. Symlinks are never followed. Errors are errnos as the native
-// system call gives them; ESTALE where an inode is gone. Calls come from many threads at once.
+// the call returns, so whoever completes later copies them. The caller is whoever asks now, who
+// need not be who opened the file. Names are single components: never empty, ".", ".." or with a
+// slash. Symlinks are never followed. Errors are errnos as the native system call gives them;
+// ESTALE where an inode is gone. Calls come from many threads at once.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -172,12 +165,14 @@ class Backend {
   virtual Result<Attributes> probe() = 0;
 
   virtual void root(Answer<Entry> answer) = 0;
-  virtual void lookup(Inode& parent, std::string_view name, Answer<Entry> answer) = 0;
+  virtual void lookup(const Caller& caller, Inode& parent, std::string_view name,
+                      Answer<Entry> answer) = 0;
   // `file` when the caller has one open: works for files that are already unlinked.
-  virtual void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) = 0;
+  virtual void get_attributes(const Caller& caller, Inode& inode, File* file,
+                              Answer<Attributes> answer) = 0;
   virtual void set_attributes(const Caller& caller, Inode& inode, File* file,
                               const AttributeChanges& changes, Answer<Attributes> answer) = 0;
-  virtual void read_link(Inode& inode, Answer<std::string> answer) = 0;
+  virtual void read_link(const Caller& caller, Inode& inode, Answer<std::string> answer) = 0;
 
   virtual void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                          dev_t device, Answer<Entry> answer) = 0;
@@ -185,18 +180,21 @@ class Backend {
                               mode_t mode, Answer<Entry> answer) = 0;
   virtual void make_symlink(const Caller& caller, Inode& parent, std::string_view name,
                             std::string_view target, Answer<Entry> answer) = 0;
-  virtual void link(Inode& inode, Inode& new_parent, std::string_view new_name,
-                    Answer<Entry> answer) = 0;
+  virtual void link(const Caller& caller, Inode& inode, Inode& new_parent,
+                    std::string_view new_name, Answer<Entry> answer) = 0;
   // What the name pointed to stays reachable through its Inode, if somebody has one, until that is
   // destroyed.
-  virtual void unlink(Inode& parent, std::string_view name, Answer<void> answer) = 0;
-  virtual void remove_directory(Inode& parent, std::string_view name, Answer<void> answer) = 0;
+  virtual void unlink(const Caller& caller, Inode& parent, std::string_view name,
+                      Answer<void> answer) = 0;
+  virtual void remove_directory(const Caller& caller, Inode& parent, std::string_view name,
+                                Answer<void> answer) = 0;
   // flags: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT.
-  virtual void rename(Inode& parent, std::string_view name, Inode& new_parent,
+  virtual void rename(const Caller& caller, Inode& parent, std::string_view name, Inode& new_parent,
                       std::string_view new_name, unsigned flags, Answer<void> answer) = 0;
 
   // flags are open(2)'s, without O_CREAT, O_EXCL and O_NOFOLLOW.
-  virtual void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) = 0;
+  virtual void open(const Caller& caller, Inode& inode, int flags,
+                    Answer<std::unique_ptr<File>> answer) = 0;
   virtual void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                       int flags, Answer<Created> answer) = 0;
   virtual void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
@@ -204,41 +202,47 @@ class Backend {
 
   // Answered with up to `size` bytes, fewer only at the end of the file. The bytes are valid during
   // completion only.
-  virtual void read(File& file, std::size_t size, off_t offset,
+  virtual void read(const Caller& caller, File& file, std::size_t size, off_t offset,
                     Answer<std::span<const std::byte>> answer) = 0;
   // `append`: at the end of the file, whatever offset says. `kill_set_id` as in AttributeChanges.
   struct WriteOptions {
     bool append = false;
     bool kill_set_id = false;
   };
-  virtual void write(File& file, std::span<const std::byte> data, off_t offset,
-                     WriteOptions options, Answer<std::size_t> answer) = 0;
-  virtual void flush(File& file, Answer<void> answer) = 0;  // at each close(2)
-  virtual void sync(File& file, bool data_only, Answer<void> answer) = 0;
-  virtual void allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) = 0;
-  virtual void seek(File& file, off_t offset, int whence,
+  virtual void write(const Caller& caller, File& file, std::span<const std::byte> data,
+                     off_t offset, WriteOptions options, Answer<std::size_t> answer) = 0;
+  virtual void flush(const Caller& caller, File& file,
+                     Answer<void> answer) = 0;  // at each close(2)
+  virtual void sync(const Caller& caller, File& file, bool data_only, Answer<void> answer) = 0;
+  virtual void allocate(const Caller& caller, File& file, int mode, off_t offset, off_t length,
+                        Answer<void> answer) = 0;
+  virtual void seek(const Caller& caller, File& file, off_t offset, int whence,
                     Answer<off_t> answer) = 0;  // SEEK_DATA, SEEK_HOLE
-  virtual void copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
-                          std::size_t length, Answer<std::size_t> answer) = 0;
+  virtual void copy_range(const Caller& caller, File& from, off_t from_offset, File& to,
+                          off_t to_offset, std::size_t length, Answer<std::size_t> answer) = 0;
 
-  virtual void open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) = 0;
+  virtual void open_directory(const Caller& caller, Inode& inode,
+                              Answer<std::unique_ptr<File>> answer) = 0;
   // Fills the sink, which lives until the answer, from `cursor` (0: the beginning; otherwise a
   // `next` that add() was given).
-  virtual void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
+  virtual void read_directory(const Caller& caller, File& directory, std::uint64_t cursor,
+                              DirectorySink& sink, Answer<void> answer) = 0;
+  virtual void sync_directory(const Caller& caller, File& directory, bool data_only,
                               Answer<void> answer) = 0;
-  virtual void sync_directory(File& directory, bool data_only, Answer<void> answer) = 0;
 
   // Answered with the value; ENODATA when absent.
-  virtual void get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) = 0;
+  virtual void get_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                         Answer<std::string> answer) = 0;
   // `caller` and `may_keep_set_gid` for what setting an ACL does to the mode.
   virtual void set_xattr(const Caller& caller, Inode& inode, std::string_view name,
                          std::string_view value, int flags, bool may_keep_set_gid,
                          Answer<void> answer) = 0;
-  virtual void list_xattrs(Inode& inode,
+  virtual void list_xattrs(const Caller& caller, Inode& inode,
                            Answer<std::string> answer) = 0;  // names, each ended by NUL
-  virtual void remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) = 0;
+  virtual void remove_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                            Answer<void> answer) = 0;
 
-  virtual void file_system_state(Answer<FileSystemState> answer) = 0;
+  virtual void file_system_state(const Caller& caller, Answer<FileSystemState> answer) = 0;
 
   // Locks that hold against everyone who uses the backing file, by whatever way: EAGAIN when
   // somebody holds it. With `wait` the call may block its thread until it is granted; a signal to

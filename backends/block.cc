@@ -90,21 +90,25 @@ class BlockBackend final : public RefusingBackend {
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
-  void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) override;
+  void get_attributes(const Caller& caller, Inode& inode, File* file,
+                      Answer<Attributes> answer) override;
   void set_attributes(const Caller& caller, Inode& inode, File* file,
                       const AttributeChanges& changes, Answer<Attributes> answer) override;
-  void file_system_state(Answer<FileSystemState> answer) override;
+  void file_system_state(const Caller& caller, Answer<FileSystemState> answer) override;
 
-  void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) override;
-  void read(File& file, std::size_t size, off_t offset,
+  void open(const Caller& caller, Inode& inode, int flags,
+            Answer<std::unique_ptr<File>> answer) override;
+  void read(const Caller& caller, File& file, std::size_t size, off_t offset,
             Answer<std::span<const std::byte>> answer) override;
-  void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
-             Answer<std::size_t> answer) override;
-  void sync(File& file, bool data_only, Answer<void> answer) override;
-  void allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) override;
-  void seek(File& file, off_t offset, int whence, Answer<off_t> answer) override;
-  void copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
-                  Answer<std::size_t> answer) override;
+  void write(const Caller& caller, File& file, std::span<const std::byte> data, off_t offset,
+             WriteOptions options, Answer<std::size_t> answer) override;
+  void sync(const Caller& caller, File& file, bool data_only, Answer<void> answer) override;
+  void allocate(const Caller& caller, File& file, int mode, off_t offset, off_t length,
+                Answer<void> answer) override;
+  void seek(const Caller& caller, File& file, off_t offset, int whence,
+            Answer<off_t> answer) override;
+  void copy_range(const Caller& caller, File& from, off_t from_offset, File& to, off_t to_offset,
+                  std::size_t length, Answer<std::size_t> answer) override;
 
   void flock(File& file, int operation, bool wait, Answer<void> answer) override;
   void test_lock(Inode& inode, const RangeLock& lock, Answer<RangeLock> answer) override;
@@ -183,7 +187,7 @@ Result<Fd> BlockBackend::reopen(int flags) const {
   return opened;
 }
 
-void BlockBackend::get_attributes(Inode&, File*, Answer<Attributes> answer) {
+void BlockBackend::get_attributes(const Caller&, Inode&, File*, Answer<Attributes> answer) {
   answer.complete(attributes_of(source_.get()));
 }
 
@@ -205,7 +209,7 @@ void BlockBackend::set_attributes(const Caller&, Inode&, File*, const AttributeC
   answer.complete(attributes_of(source_.get()));
 }
 
-void BlockBackend::file_system_state(Answer<FileSystemState> answer) {
+void BlockBackend::file_system_state(const Caller&, Answer<FileSystemState> answer) {
   struct statvfs found {};
   struct stat source {};
   if (::fstatvfs(source_.get(), &found) != 0 || ::fstat(source_.get(), &source) != 0)
@@ -222,7 +226,7 @@ void BlockBackend::file_system_state(Answer<FileSystemState> answer) {
   answer.complete(state);
 }
 
-void BlockBackend::open(Inode&, int flags, Answer<std::unique_ptr<File>> answer) {
+void BlockBackend::open(const Caller&, Inode&, int flags, Answer<std::unique_ptr<File>> answer) {
   // Alignment is not asked of our buffers, and there is no end to append to.
   Result<Fd> opened = reopen(flags & (O_ACCMODE | O_SYNC | O_DSYNC | O_NOATIME));
   if (!opened) return answer.refuse(opened.error());
@@ -233,7 +237,7 @@ void BlockBackend::open(Inode&, int flags, Answer<std::unique_ptr<File>> answer)
       std::unique_ptr<File>(std::make_unique<BlockFile>(std::move(*opened), ends_at_capacity)));
 }
 
-void BlockBackend::read(File& file, std::size_t size, off_t offset,
+void BlockBackend::read(const Caller&, File& file, std::size_t size, off_t offset,
                         Answer<std::span<const std::byte>> answer) {
   const std::span<std::byte> buffer = thread_buffer(within(offset, size));
   const Result<std::size_t> got = read_source(descriptor_of(file), buffer, offset);
@@ -242,7 +246,7 @@ void BlockBackend::read(File& file, std::size_t size, off_t offset,
   answer.complete(std::span<const std::byte>(buffer));
 }
 
-void BlockBackend::write(File& file, std::span<const std::byte> data, off_t offset,
+void BlockBackend::write(const Caller&, File& file, std::span<const std::byte> data, off_t offset,
                          WriteOptions options, Answer<std::size_t> answer) {
   if (options.append) offset = capacity_;
   const std::size_t size = within(offset, data.size());
@@ -251,12 +255,13 @@ void BlockBackend::write(File& file, std::span<const std::byte> data, off_t offs
   answer.complete(write_source(descriptor_of(file), data.first(size), offset));
 }
 
-void BlockBackend::sync(File& file, bool data_only, Answer<void> answer) {
+void BlockBackend::sync(const Caller&, File& file, bool data_only, Answer<void> answer) {
   answer.complete(
       done(data_only ? ::fdatasync(descriptor_of(file)) : ::fsync(descriptor_of(file))));
 }
 
-void BlockBackend::allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) {
+void BlockBackend::allocate(const Caller&, File& file, int mode, off_t offset, off_t length,
+                            Answer<void> answer) {
   if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
     answer.fail(EOPNOTSUPP);  // the others move what lies behind
     return;
@@ -272,7 +277,7 @@ void BlockBackend::allocate(File& file, int mode, off_t offset, off_t length, An
     answer.complete(done(::fallocate(descriptor_of(file), mode, offset, inside)));
 }
 
-void BlockBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
+void BlockBackend::seek(const Caller&, File& file, off_t offset, int whence, Answer<off_t> answer) {
   if (whence != SEEK_DATA && whence != SEEK_HOLE) return answer.refuse(EINVAL);
   if (offset < 0 || offset >= capacity_) return answer.refuse(ENXIO);
   const int descriptor = descriptor_of(file);
@@ -297,8 +302,8 @@ void BlockBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answ
     answer.complete(std::min(position, capacity_));
 }
 
-void BlockBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
-                              std::size_t length, Answer<std::size_t> answer) {
+void BlockBackend::copy_range(const Caller&, File& from, off_t from_offset, File& to,
+                              off_t to_offset, std::size_t length, Answer<std::size_t> answer) {
   const std::size_t readable = within(from_offset, length);
   const std::size_t size = std::min(readable, within(to_offset, readable));
   if (readable == 0 || size == 0) {

@@ -17,12 +17,19 @@ class UnmountableBackend final : public RefusingBackend {
   Result<void> start() override { return failure(0, why_); }
   Result<Attributes> probe() override { return failure(EIO, why_); }
   void root(Answer<Entry> answer) override { answer.fail(EIO); }
-  void get_attributes(Inode&, File*, Answer<Attributes> answer) override { answer.fail(EIO); }
-  void open(Inode&, int, Answer<std::unique_ptr<File>> answer) override { answer.fail(EIO); }
-  void read(File&, std::size_t, off_t, Answer<std::span<const std::byte>> answer) override {
+  void get_attributes(const Caller&, Inode&, File*, Answer<Attributes> answer) override {
     answer.fail(EIO);
   }
-  void file_system_state(Answer<FileSystemState> answer) override { answer.fail(EIO); }
+  void open(const Caller&, Inode&, int, Answer<std::unique_ptr<File>> answer) override {
+    answer.fail(EIO);
+  }
+  void read(const Caller&, File&, std::size_t, off_t,
+            Answer<std::span<const std::byte>> answer) override {
+    answer.fail(EIO);
+  }
+  void file_system_state(const Caller&, Answer<FileSystemState> answer) override {
+    answer.fail(EIO);
+  }
 
  private:
   std::string why_;

@@ -13,12 +13,16 @@ class RefusingBackend : public Backend {
 
   Result<void> start() override { return {}; }
 
-  void lookup(Inode&, std::string_view, Answer<Entry> answer) override { answer.fail(ENOTDIR); }
+  void lookup(const Caller&, Inode&, std::string_view, Answer<Entry> answer) override {
+    answer.fail(ENOTDIR);
+  }
   void set_attributes(const Caller&, Inode&, File*, const AttributeChanges&,
                       Answer<Attributes> answer) override {
     answer.fail(refusal_);
   }
-  void read_link(Inode&, Answer<std::string> answer) override { answer.fail(EINVAL); }
+  void read_link(const Caller&, Inode&, Answer<std::string> answer) override {
+    answer.fail(EINVAL);
+  }
 
   void make_node(const Caller&, Inode&, std::string_view, mode_t, dev_t,
                  Answer<Entry> answer) override {
@@ -32,14 +36,16 @@ class RefusingBackend : public Backend {
                     Answer<Entry> answer) override {
     answer.fail(refusal_);
   }
-  void link(Inode&, Inode&, std::string_view, Answer<Entry> answer) override {
+  void link(const Caller&, Inode&, Inode&, std::string_view, Answer<Entry> answer) override {
     answer.fail(refusal_);
   }
-  void unlink(Inode&, std::string_view, Answer<void> answer) override { answer.fail(refusal_); }
-  void remove_directory(Inode&, std::string_view, Answer<void> answer) override {
+  void unlink(const Caller&, Inode&, std::string_view, Answer<void> answer) override {
     answer.fail(refusal_);
   }
-  void rename(Inode&, std::string_view, Inode&, std::string_view, unsigned,
+  void remove_directory(const Caller&, Inode&, std::string_view, Answer<void> answer) override {
+    answer.fail(refusal_);
+  }
+  void rename(const Caller&, Inode&, std::string_view, Inode&, std::string_view, unsigned,
               Answer<void> answer) override {
     answer.fail(refusal_);
   }
@@ -51,35 +57,45 @@ class RefusingBackend : public Backend {
   void create_unnamed(const Caller&, Inode&, mode_t, int, Answer<Created> answer) override {
     answer.fail(refusal_);
   }
-  void write(File&, std::span<const std::byte>, off_t, WriteOptions,
+  void write(const Caller&, File&, std::span<const std::byte>, off_t, WriteOptions,
              Answer<std::size_t> answer) override {
     answer.fail(refusal_);
   }
-  void flush(File&, Answer<void> answer) override { answer.complete({}); }
-  void sync(File&, bool, Answer<void> answer) override { answer.complete({}); }
-  void allocate(File&, int, off_t, off_t, Answer<void> answer) override { answer.fail(EOPNOTSUPP); }
-  void seek(File&, off_t, int, Answer<off_t> answer) override { answer.fail(EINVAL); }
-  void copy_range(File&, off_t, File&, off_t, std::size_t, Answer<std::size_t> answer) override {
+  void flush(const Caller&, File&, Answer<void> answer) override { answer.complete({}); }
+  void sync(const Caller&, File&, bool, Answer<void> answer) override { answer.complete({}); }
+  void allocate(const Caller&, File&, int, off_t, off_t, Answer<void> answer) override {
+    answer.fail(EOPNOTSUPP);
+  }
+  void seek(const Caller&, File&, off_t, int, Answer<off_t> answer) override {
+    answer.fail(EINVAL);
+  }
+  void copy_range(const Caller&, File&, off_t, File&, off_t, std::size_t,
+                  Answer<std::size_t> answer) override {
     answer.fail(EOPNOTSUPP);
   }
 
-  void open_directory(Inode&, Answer<std::unique_ptr<File>> answer) override {
+  void open_directory(const Caller&, Inode&, Answer<std::unique_ptr<File>> answer) override {
     answer.fail(ENOTDIR);
   }
-  void read_directory(File&, std::uint64_t, DirectorySink&, Answer<void> answer) override {
+  void read_directory(const Caller&, File&, std::uint64_t, DirectorySink&,
+                      Answer<void> answer) override {
     answer.fail(ENOTDIR);
   }
-  void sync_directory(File&, bool, Answer<void> answer) override { answer.complete({}); }
+  void sync_directory(const Caller&, File&, bool, Answer<void> answer) override {
+    answer.complete({});
+  }
 
-  void get_xattr(Inode&, std::string_view, Answer<std::string> answer) override {
+  void get_xattr(const Caller&, Inode&, std::string_view, Answer<std::string> answer) override {
     answer.fail(ENODATA);
   }
   void set_xattr(const Caller&, Inode&, std::string_view, std::string_view, int, bool,
                  Answer<void> answer) override {
     answer.fail(refusal_);
   }
-  void list_xattrs(Inode&, Answer<std::string> answer) override { answer.complete(std::string()); }
-  void remove_xattr(Inode&, std::string_view, Answer<void> answer) override {
+  void list_xattrs(const Caller&, Inode&, Answer<std::string> answer) override {
+    answer.complete(std::string());
+  }
+  void remove_xattr(const Caller&, Inode&, std::string_view, Answer<void> answer) override {
     answer.fail(refusal_);
   }
 

@@ -7,7 +7,8 @@
 
 namespace claimfs::fs {
 
-void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes> answer) {
+void Filesystem::get_attributes(const Caller& caller, NodeId id, Handle* handle,
+                                Answer<NodeAttributes> answer) {
   Node* node = nodes_.find(id);
   if (!node) return answer.refuse(ESTALE);
   if (!node->volume->is_in_use() && !node->is_volume_root()) {
@@ -22,7 +23,7 @@ void Filesystem::get_attributes(NodeId id, Handle* handle, Answer<NodeAttributes
     return;
   }
   node->volume->backend().get_attributes(
-      node->inode(), handle ? handle->file.get() : nullptr,
+      caller, node->inode(), handle ? handle->file.get() : nullptr,
       [this, node, answer = std::move(answer)](Result<Attributes> attributes) mutable {
         if (!attributes) return answer.complete(failure(std::move(attributes).error()));
         return answer.complete(describe(*node, *attributes));
@@ -62,7 +63,8 @@ backends::FileSystemState within_capacity(backends::FileSystemState state,
 
 }  // namespace
 
-void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> answer) {
+void Filesystem::file_system_state(const Caller& caller, NodeId id,
+                                   Answer<backends::FileSystemState> answer) {
   Node* node = nodes_.find(id);
   if (!node) return answer.refuse(ESTALE);
   if (node->volume == tree_volume_) {
@@ -81,12 +83,13 @@ void Filesystem::file_system_state(NodeId id, Answer<backends::FileSystemState> 
   }
   if (const Result<void> ready = node->volume->use(Access::Look); !ready)
     return answer.refuse(ready.error());
-  node->volume->backend().file_system_state([volume = node->volume, answer = std::move(answer)](
-                                                Result<backends::FileSystemState> state) mutable {
-    if (!state) return answer.complete(std::move(state));
-    volume->used_bytes = state->used_bytes.value_or(0);
-    return answer.complete(within_capacity(*state, *volume->claim()));
-  });
+  node->volume->backend().file_system_state(
+      caller, [volume = node->volume,
+               answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
+        if (!state) return answer.complete(std::move(state));
+        volume->used_bytes = state->used_bytes.value_or(0);
+        return answer.complete(within_capacity(*state, *volume->claim()));
+      });
 }
 
 }  // namespace claimfs::fs

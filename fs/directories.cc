@@ -91,8 +91,9 @@ void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenRepl
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   node.volume->backend().open_directory(
-      node.inode(), [this, &node, caller, answer = std::move(answer)](
-                        Result<std::unique_ptr<backends::File>> opened) mutable {
+      caller, node.inode(),
+      [this, &node, caller,
+       answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
         if (!opened) return answer.complete(failure(std::move(opened).error()));
         Handle* handle =
             make_handle(node, std::move(*opened), caller, O_RDONLY | O_DIRECTORY).release();
@@ -102,12 +103,12 @@ void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenRepl
       });
 }
 
-void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer,
-                                Answer<void> answer) {
+void Filesystem::read_directory(const Caller& caller, Handle& handle, std::uint64_t cursor,
+                                EntryWriter& writer, Answer<void> answer) {
   Node& node = *handle.node;
   if (node.volume == tree_volume_) {
     TreeSink sink(writer, tree_, node.inode(), numbers_);
-    tree_.read_directory(*handle.file, cursor, sink, std::move(answer));
+    tree_.read_directory(caller, *handle.file, cursor, sink, std::move(answer));
     return;
   }
   auto sink = std::make_unique<CountingSink>(
@@ -115,7 +116,7 @@ void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWrite
       [this](Node& found, const Attributes& attributes) { return entry_reply(found, attributes); });
   backends::DirectorySink& entries = *sink;
   node.volume->backend().read_directory(
-      *handle.file, cursor, entries,
+      caller, *handle.file, cursor, entries,
       [this, sink = std::move(sink), answer = std::move(answer)](Result<void> read) mutable {
         const bool is_read = read.has_value();
         const bool taken = answer.complete(std::move(read)) && is_read;
@@ -124,8 +125,9 @@ void Filesystem::read_directory(Handle& handle, std::uint64_t cursor, EntryWrite
       });
 }
 
-void Filesystem::sync_directory(Handle& handle, bool data_only, Answer<void> answer) {
-  handle.node->volume->backend().sync_directory(*handle.file, data_only, std::move(answer));
+void Filesystem::sync_directory(const Caller& caller, Handle& handle, bool data_only,
+                                Answer<void> answer) {
+  handle.node->volume->backend().sync_directory(caller, *handle.file, data_only, std::move(answer));
 }
 
 }  // namespace claimfs::fs

@@ -130,7 +130,7 @@ void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_
   // Truncation is a step of its own, since only there can set-id bits be killed on the caller's
   // behalf.
   node.volume->backend().open(
-      node.inode(), flags & ~O_TRUNC,
+      caller, node.inode(), flags & ~O_TRUNC,
       [this, &node, caller, flags, kill_set_id,
        answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
         if (!opened || (flags & O_TRUNC) == 0)
@@ -241,47 +241,52 @@ void Filesystem::release(Handle* released) {
   --open_handles_;
 }
 
-void Filesystem::read(Handle& handle, std::size_t size, off_t offset,
+void Filesystem::read(const Caller& caller, Handle& handle, std::size_t size, off_t offset,
                       Answer<std::span<const std::byte>> answer) {
   if (!handle.node->volume->is_in_use()) return answer.refuse(EIO);
-  handle.node->volume->backend().read(*handle.file, size, offset, std::move(answer));
+  handle.node->volume->backend().read(caller, *handle.file, size, offset, std::move(answer));
 }
 
-void Filesystem::write(Handle& handle, std::span<const std::byte> data, off_t offset,
-                       backends::Backend::WriteOptions options, Answer<std::size_t> answer) {
+void Filesystem::write(const Caller& caller, Handle& handle, std::span<const std::byte> data,
+                       off_t offset, backends::Backend::WriteOptions options,
+                       Answer<std::size_t> answer) {
   if (!handle.node->volume->is_in_use()) return answer.refuse(EIO);
-  handle.node->volume->backend().write(*handle.file, data, offset, options, std::move(answer));
+  handle.node->volume->backend().write(caller, *handle.file, data, offset, options,
+                                       std::move(answer));
 }
 
-void Filesystem::flush(Handle& handle, std::uint64_t lock_owner, Answer<void> answer) {
+void Filesystem::flush(const Caller& caller, Handle& handle, std::uint64_t lock_owner,
+                       Answer<void> answer) {
   drop_locks_of(handle, lock_owner);
   note_closing(handle);
-  handle.node->volume->backend().flush(*handle.file, std::move(answer));
+  handle.node->volume->backend().flush(caller, *handle.file, std::move(answer));
 }
 
-void Filesystem::sync(Handle& handle, bool data_only, Answer<void> answer) {
-  handle.node->volume->backend().sync(*handle.file, data_only, std::move(answer));
+void Filesystem::sync(const Caller& caller, Handle& handle, bool data_only, Answer<void> answer) {
+  handle.node->volume->backend().sync(caller, *handle.file, data_only, std::move(answer));
 }
 
-void Filesystem::allocate(Handle& handle, int mode, off_t offset, off_t length,
-                          Answer<void> answer) {
+void Filesystem::allocate(const Caller& caller, Handle& handle, int mode, off_t offset,
+                          off_t length, Answer<void> answer) {
   if (!handle.node->volume->is_in_use()) return answer.refuse(EIO);
-  handle.node->volume->backend().allocate(*handle.file, mode, offset, length, std::move(answer));
+  handle.node->volume->backend().allocate(caller, *handle.file, mode, offset, length,
+                                          std::move(answer));
 }
 
-void Filesystem::seek(Handle& handle, off_t offset, int whence, Answer<off_t> answer) {
-  handle.node->volume->backend().seek(*handle.file, offset, whence, std::move(answer));
+void Filesystem::seek(const Caller& caller, Handle& handle, off_t offset, int whence,
+                      Answer<off_t> answer) {
+  handle.node->volume->backend().seek(caller, *handle.file, offset, whence, std::move(answer));
 }
 
-void Filesystem::copy_range(Handle& from, off_t from_offset, Handle& to, off_t to_offset,
-                            std::size_t length, Answer<std::size_t> answer) {
+void Filesystem::copy_range(const Caller& caller, Handle& from, off_t from_offset, Handle& to,
+                            off_t to_offset, std::size_t length, Answer<std::size_t> answer) {
   if (from.node->volume != to.node->volume) {
     answer.fail(EXDEV);  // the kernel copies by itself then
     return;
   }
   if (!to.node->volume->is_in_use()) return answer.refuse(EIO);
-  to.node->volume->backend().copy_range(*from.file, from_offset, *to.file, to_offset, length,
-                                        std::move(answer));
+  to.node->volume->backend().copy_range(caller, *from.file, from_offset, *to.file, to_offset,
+                                        length, std::move(answer));
 }
 
 }  // namespace claimfs::fs

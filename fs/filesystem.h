@@ -22,6 +22,7 @@ namespace claimfs::fs {
 
 using backends::Attributes;
 using backends::Caller;
+using backends::Interruption;
 
 // How long the kernel may believe names and attributes, in seconds. One second is as good as a day
 // for hot data (FUSE.md 3), and bounds how stale another mount's or the host's changes can be.
@@ -81,14 +82,6 @@ class PassthroughDoor {
   virtual void dismiss(int backing_id) = 0;
 };
 
-// Lets a waiting request be given up: what it is told to do runs at most once, from another thread,
-// before the answer. Telling it after the answer does nothing.
-class Interruption {
- public:
-  virtual ~Interruption() = default;
-  virtual void on_interrupt(std::function<void()> give_up) = 0;
-};
-
 // What the filesystem wants done elsewhere.
 struct Effects {
   // rmdir of an idle and empty claim: what `claimfs delete pvc --wait=false` does. EBUSY when a Pod
@@ -127,14 +120,17 @@ class Filesystem {
   std::vector<std::pair<std::string, std::string>> show(Tree::Claims claims);
 
   // lookup.cc
-  void lookup(NodeId parent, std::string_view name, Answer<EntryReply> answer);
+  void lookup(const Caller& caller, NodeId parent, std::string_view name,
+              Answer<EntryReply> answer);
   void forget(NodeId node, std::uint64_t count);
 
   // attributes.cc
-  void get_attributes(NodeId node, Handle* handle, Answer<NodeAttributes> answer);
+  void get_attributes(const Caller& caller, NodeId node, Handle* handle,
+                      Answer<NodeAttributes> answer);
   void set_attributes(const Caller& caller, NodeId node, Handle* handle,
                       backends::AttributeChanges changes, Answer<NodeAttributes> answer);
-  void file_system_state(NodeId node, Answer<backends::FileSystemState> answer);
+  void file_system_state(const Caller& caller, NodeId node,
+                         Answer<backends::FileSystemState> answer);
 
   // names.cc
   void make_node(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
@@ -150,7 +146,7 @@ class Filesystem {
                         Answer<void> answer);
   void rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
               std::string_view new_name, unsigned flags, Answer<void> answer);
-  void read_link(NodeId node, Answer<std::string> answer);
+  void read_link(const Caller& caller, NodeId node, Answer<std::string> answer);
 
   // files.cc
   void open(const Caller& caller, NodeId node, int flags, bool kill_set_id,
@@ -160,31 +156,34 @@ class Filesystem {
   void create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags,
                       Answer<CreateReply> answer);
   void release(Handle* handle);
-  void read(Handle& handle, std::size_t size, off_t offset,
+  void read(const Caller& caller, Handle& handle, std::size_t size, off_t offset,
             Answer<std::span<const std::byte>> answer);
-  void write(Handle& handle, std::span<const std::byte> data, off_t offset,
+  void write(const Caller& caller, Handle& handle, std::span<const std::byte> data, off_t offset,
              backends::Backend::WriteOptions options, Answer<std::size_t> answer);
-  void flush(Handle& handle, std::uint64_t lock_owner, Answer<void> answer);
-  void sync(Handle& handle, bool data_only, Answer<void> answer);
-  void allocate(Handle& handle, int mode, off_t offset, off_t length, Answer<void> answer);
-  void seek(Handle& handle, off_t offset, int whence, Answer<off_t> answer);
-  void copy_range(Handle& from, off_t from_offset, Handle& to, off_t to_offset, std::size_t length,
-                  Answer<std::size_t> answer);
+  void flush(const Caller& caller, Handle& handle, std::uint64_t lock_owner, Answer<void> answer);
+  void sync(const Caller& caller, Handle& handle, bool data_only, Answer<void> answer);
+  void allocate(const Caller& caller, Handle& handle, int mode, off_t offset, off_t length,
+                Answer<void> answer);
+  void seek(const Caller& caller, Handle& handle, off_t offset, int whence, Answer<off_t> answer);
+  void copy_range(const Caller& caller, Handle& from, off_t from_offset, Handle& to,
+                  off_t to_offset, std::size_t length, Answer<std::size_t> answer);
 
   // directories.cc
   void open_directory(const Caller& caller, NodeId node, Answer<OpenReply> answer);
-  void read_directory(Handle& handle, std::uint64_t cursor, EntryWriter& writer,
-                      Answer<void> answer);
-  void sync_directory(Handle& handle, bool data_only, Answer<void> answer);
+  void read_directory(const Caller& caller, Handle& handle, std::uint64_t cursor,
+                      EntryWriter& writer, Answer<void> answer);
+  void sync_directory(const Caller& caller, Handle& handle, bool data_only, Answer<void> answer);
 
   // xattrs.cc
-  void get_xattr(NodeId node, std::string_view name, Answer<std::string> answer);
+  void get_xattr(const Caller& caller, NodeId node, std::string_view name,
+                 Answer<std::string> answer);
   // `may_keep_set_gid`: asked only when an ACL is set; tells whether the caller is in the file's
   // group or privileged.
   void set_xattr(const Caller& caller, NodeId node, std::string_view name, std::string_view value,
                  int flags, const std::function<bool(gid_t)>& is_member, Answer<void> answer);
   // `may_administer` is asked only when there is something that others do not see.
-  void list_xattrs(NodeId node, std::function<bool()> may_administer, Answer<std::string> answer);
+  void list_xattrs(const Caller& caller, NodeId node, std::function<bool()> may_administer,
+                   Answer<std::string> answer);
   void remove_xattr(const Caller& caller, NodeId node, std::string_view name, Answer<void> answer);
 
   // locks.cc
@@ -228,7 +227,8 @@ class Filesystem {
                    int flags, Answer<OpenReply>& answer);
   bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,
                       const Caller& caller, int flags, Answer<CreateReply>& answer);
-  void delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer);
+  void delete_claim(const Caller& caller, std::shared_ptr<ServedVolume> volume,
+                    Answer<void> answer);
   struct LockRequest;
   void take_lock(std::shared_ptr<LockRequest> request, Answer<void> answer);
   bool wait_for_lock(std::shared_ptr<LockRequest> request, Answer<void> answer);

@@ -27,7 +27,11 @@ Handle* handle_of(const fuse_file_info* info) {
 
 Caller caller_of(fuse_req_t request) {
   const fuse_ctx* context = fuse_req_ctx(request);
-  return {context->uid, context->gid, context->umask, context->pid};
+  return {context->uid,
+          context->gid,
+          context->umask,
+          context->pid,
+          {[](void* asking) { return interruption_of(static_cast<fuse_req_t>(asking)); }, request}};
 }
 
 void on_init(void* user_data, fuse_conn_info* connection) {
@@ -51,7 +55,7 @@ void on_init(void* user_data, fuse_conn_info* connection) {
 
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   side(request).habits.saw_lookup(fuse_req_ctx(request)->pid, parent);
-  filesystem(request).lookup(parent, name, entry_to(request));
+  filesystem(request).lookup(caller_of(request), parent, name, entry_to(request));
 }
 
 void on_forget(fuse_req_t request, fuse_ino_t node, std::uint64_t count) {
@@ -66,12 +70,13 @@ void on_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* fo
 }
 
 void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
-  filesystem(request).get_attributes(node, handle_of(info), attributes_to(request));
+  filesystem(request).get_attributes(caller_of(request), node, handle_of(info),
+                                     attributes_to(request));
 }
 
 void on_statx(fuse_req_t request, fuse_ino_t node, int, int, fuse_file_info* info) {
   filesystem(request).get_attributes(
-      node, handle_of(info), [request](Result<NodeAttributes> found) {
+      caller_of(request), node, handle_of(info), [request](Result<NodeAttributes> found) {
         if (!found) return refuse(request, found.error());
         const Attributes& from = found->attributes;
         struct statx to {};
@@ -127,7 +132,7 @@ void on_setattr(fuse_req_t request, fuse_ino_t node, struct stat* to, int which,
 }
 
 void on_readlink(fuse_req_t request, fuse_ino_t node) {
-  filesystem(request).read_link(node, [request](Result<std::string> target) {
+  filesystem(request).read_link(caller_of(request), node, [request](Result<std::string> target) {
     return target ? fuse_reply_readlink(request, target->c_str()) == 0
                   : refuse(request, target.error());
   });
@@ -185,7 +190,7 @@ void on_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
 }
 
 void on_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
-  filesystem(request).read(*handle_of(info), size, offset, bytes_to(request));
+  filesystem(request).read(caller_of(request), *handle_of(info), size, offset, bytes_to(request));
 }
 
 void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size, off_t offset,
@@ -195,35 +200,41 @@ void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size
   const backends::Backend::WriteOptions options{
       .append = !info->writepage && (info->flags & O_APPEND) != 0,
       .kill_set_id = info->kill_suidgid != 0};
-  filesystem(request).write(*handle_of(info), std::as_bytes(std::span(data, size)), offset, options,
+  filesystem(request).write(caller_of(request), *handle_of(info),
+                            std::as_bytes(std::span(data, size)), offset, options,
                             count_to(request));
 }
 
 void on_flush(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
-  filesystem(request).flush(*handle_of(info), info->lock_owner, status_to(request));
+  filesystem(request).flush(caller_of(request), *handle_of(info), info->lock_owner,
+                            status_to(request));
 }
 
 void on_fsync(fuse_req_t request, fuse_ino_t, int data_only, fuse_file_info* info) {
-  filesystem(request).sync(*handle_of(info), data_only != 0, status_to(request));
+  filesystem(request).sync(caller_of(request), *handle_of(info), data_only != 0,
+                           status_to(request));
 }
 
 void on_fallocate(fuse_req_t request, fuse_ino_t, int mode, off_t offset, off_t length,
                   fuse_file_info* info) {
-  filesystem(request).allocate(*handle_of(info), mode, offset, length, status_to(request));
+  filesystem(request).allocate(caller_of(request), *handle_of(info), mode, offset, length,
+                               status_to(request));
 }
 
 void on_lseek(fuse_req_t request, fuse_ino_t, off_t offset, int whence, fuse_file_info* info) {
-  filesystem(request).seek(*handle_of(info), offset, whence, [request](Result<off_t> position) {
-    return position ? fuse_reply_lseek(request, *position) == 0 : refuse(request, position.error());
-  });
+  filesystem(request).seek(caller_of(request), *handle_of(info), offset, whence,
+                           [request](Result<off_t> position) {
+                             return position ? fuse_reply_lseek(request, *position) == 0
+                                             : refuse(request, position.error());
+                           });
 }
 
 void on_copy_file_range(fuse_req_t request, fuse_ino_t, off_t from_offset, fuse_file_info* from,
                         fuse_ino_t, off_t to_offset, fuse_file_info* to, std::size_t length, int) {
   // The kernel's answer has 32 bits for the count.
   constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max() & ~std::size_t{4095};
-  filesystem(request).copy_range(*handle_of(from), from_offset, *handle_of(to), to_offset,
-                                 std::min(length, kMost), count_to(request));
+  filesystem(request).copy_range(caller_of(request), *handle_of(from), from_offset, *handle_of(to),
+                                 to_offset, std::min(length, kMost), count_to(request));
 }
 
 void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
@@ -232,7 +243,8 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 
 void read_directory(fuse_req_t request, off_t cursor, fuse_file_info* info,
                     const std::shared_ptr<KernelEntries>& entries) {
-  filesystem(request).read_directory(*handle_of(info), static_cast<std::uint64_t>(cursor), *entries,
+  filesystem(request).read_directory(caller_of(request), *handle_of(info),
+                                     static_cast<std::uint64_t>(cursor), *entries,
                                      [entries](Result<void> read) { return entries->send(read); });
 }
 
@@ -254,22 +266,24 @@ void on_readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t
 }
 
 void on_fsyncdir(fuse_req_t request, fuse_ino_t, int data_only, fuse_file_info* info) {
-  filesystem(request).sync_directory(*handle_of(info), data_only != 0, status_to(request));
+  filesystem(request).sync_directory(caller_of(request), *handle_of(info), data_only != 0,
+                                     status_to(request));
 }
 
 void on_statfs(fuse_req_t request, fuse_ino_t node) {
-  filesystem(request).file_system_state(node, [request](Result<backends::FileSystemState> state) {
-    if (!state) return refuse(request, state.error());
-    struct statvfs to {};
-    to.f_bsize = to.f_frsize = state->block_size;
-    to.f_blocks = state->blocks;
-    to.f_bfree = state->blocks_free;
-    to.f_bavail = state->blocks_available;
-    to.f_files = state->files;
-    to.f_ffree = to.f_favail = state->files_free;
-    to.f_namemax = state->name_max;
-    return fuse_reply_statfs(request, &to) == 0;
-  });
+  filesystem(request).file_system_state(caller_of(request), node,
+                                        [request](Result<backends::FileSystemState> state) {
+                                          if (!state) return refuse(request, state.error());
+                                          struct statvfs to {};
+                                          to.f_bsize = to.f_frsize = state->block_size;
+                                          to.f_blocks = state->blocks;
+                                          to.f_bfree = state->blocks_free;
+                                          to.f_bavail = state->blocks_available;
+                                          to.f_files = state->files;
+                                          to.f_ffree = to.f_favail = state->files_free;
+                                          to.f_namemax = state->name_max;
+                                          return fuse_reply_statfs(request, &to) == 0;
+                                        });
 }
 
 void on_setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char* value,
@@ -283,12 +297,12 @@ void on_setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const ch
 }
 
 void on_getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t size) {
-  filesystem(request).get_xattr(node, name, xattr_to(request, size));
+  filesystem(request).get_xattr(caller_of(request), node, name, xattr_to(request, size));
 }
 
 void on_listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
   filesystem(request).list_xattrs(
-      node, [pid = fuse_req_ctx(request)->pid] { return may_administer(pid); },
+      caller_of(request), node, [pid = fuse_req_ctx(request)->pid] { return may_administer(pid); },
       xattr_to(request, size));
 }
 

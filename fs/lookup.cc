@@ -55,7 +55,8 @@ void Filesystem::answer_claim(std::shared_ptr<ServedVolume> volume, Answer<Entry
   if (!answer.complete(EntryReply{id, attributes, kTrustSeconds})) forget(id, 1);
 }
 
-void Filesystem::lookup(NodeId parent, std::string_view name, Answer<EntryReply> answer) {
+void Filesystem::lookup(const Caller& caller, NodeId parent, std::string_view name,
+                        Answer<EntryReply> answer) {
   Result<Node*> directory = node_for(Access::Look, parent);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
@@ -65,7 +66,7 @@ void Filesystem::lookup(NodeId parent, std::string_view name, Answer<EntryReply>
       return;
     }
   }
-  at.volume->backend().lookup(at.inode(), name, entry_answer(at, name, std::move(answer)));
+  at.volume->backend().lookup(caller, at.inode(), name, entry_answer(at, name, std::move(answer)));
 }
 
 void Filesystem::forget(NodeId id, std::uint64_t count) {

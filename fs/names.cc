@@ -55,7 +55,7 @@ void Filesystem::link(const Caller& caller, NodeId id, NodeId new_parent, std::s
   Node& at = **directory;
   if (const int refusal = refusal_across((*node)->volume, at.volume, tree_volume_))
     return answer.refuse(refusal);
-  at.volume->backend().link((*node)->inode(), at.inode(), new_name,
+  at.volume->backend().link(caller, (*node)->inode(), at.inode(), new_name,
                             entry_answer(at, new_name, std::move(answer)));
 }
 
@@ -64,7 +64,7 @@ void Filesystem::unlink(const Caller& caller, NodeId parent, std::string_view na
   Result<Node*> directory = node_for_change(parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
-  at.volume->backend().unlink(at.inode(), name, gone_answer(at, name, std::move(answer)));
+  at.volume->backend().unlink(caller, at.inode(), name, gone_answer(at, name, std::move(answer)));
 }
 
 void Filesystem::remove_directory(const Caller& caller, NodeId parent, std::string_view name,
@@ -74,11 +74,12 @@ void Filesystem::remove_directory(const Caller& caller, NodeId parent, std::stri
   Node& at = **directory;
   if (at.volume == tree_volume_) {
     if (auto claim = tree_.claim_at(at.inode(), name)) {
-      delete_claim(std::move(claim), std::move(answer));
+      delete_claim(caller, std::move(claim), std::move(answer));
       return;
     }
   }
-  at.volume->backend().remove_directory(at.inode(), name, gone_answer(at, name, std::move(answer)));
+  at.volume->backend().remove_directory(caller, at.inode(), name,
+                                        gone_answer(at, name, std::move(answer)));
 }
 
 void Filesystem::rename(const Caller& caller, NodeId parent, std::string_view name,
@@ -95,17 +96,17 @@ void Filesystem::rename(const Caller& caller, NodeId parent, std::string_view na
   Answer<void> moved =
       is_exchange ? std::move(answer) : gone_answer(*from, name, std::move(answer));
   from->volume->backend().rename(
-      from->inode(), name, to->inode(), new_name, flags,
+      caller, from->inode(), name, to->inode(), new_name, flags,
       [to, new_name = std::string(new_name), moved = std::move(moved)](Result<void> done) mutable {
         if (done) to->volume->absent_names.remove(to->id, new_name);
         return moved.complete(std::move(done));
       });
 }
 
-void Filesystem::read_link(NodeId id, Answer<std::string> answer) {
+void Filesystem::read_link(const Caller& caller, NodeId id, Answer<std::string> answer) {
   Result<Node*> node = node_for(Access::Look, id);
   if (!node) return answer.refuse(node.error());
-  (*node)->volume->backend().read_link((*node)->inode(), std::move(answer));
+  (*node)->volume->backend().read_link(caller, (*node)->inode(), std::move(answer));
 }
 
 namespace {
@@ -122,15 +123,17 @@ struct FirstName final : backends::DirectorySink {
 };
 
 // Answers 0 when the volume's root holds no name, else ENOTEMPTY.
-void require_empty(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
+void require_empty(const Caller& caller, std::shared_ptr<ServedVolume> volume,
+                   Answer<void> answer) {
   volume->backend().open_directory(
-      volume->root(),
-      [volume, answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
+      caller, volume->root(),
+      [volume, caller,
+       answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
         if (!opened) return answer.complete(failure(std::move(opened).error()));
         auto sink = std::make_unique<FirstName>();
         FirstName& seen = *sink;
         backends::File& directory = **opened;
-        volume->backend().read_directory(directory, 0, seen,
+        volume->backend().read_directory(caller, directory, 0, seen,
                                          [sink = std::move(sink), opened = std::move(*opened),
                                           answer = std::move(answer)](Result<void> read) mutable {
                                            if (!read) return answer.complete(std::move(read));
@@ -146,18 +149,20 @@ void require_empty(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
 // `rmdir MOUNT/ns/claim` is `claimfs delete pvc`, for a claim that is unused and empty. The kernel
 // itself holds the directory during rmdir, so that its forgetting proves nothing here: what is
 // known decides.
-void Filesystem::delete_claim(std::shared_ptr<ServedVolume> volume, Answer<void> answer) {
+void Filesystem::delete_claim(const Caller& caller, std::shared_ptr<ServedVolume> volume,
+                              Answer<void> answer) {
   if (volume->open_handles.load() > 0) return answer.refuse(EBUSY);
   const auto claim = volume->claim();
   if (claim->is_block) return answer.refuse(ENOTDIR);
   if (const Result<void> ready = volume->use(); !ready) return answer.refuse(ready.error());
-  require_empty(volume, [this, volume, claim,
-                         answer = std::move(answer)](Result<void> empty) mutable {
-    if (!empty) return answer.complete(std::move(empty));
-    if (effects_.is_used_by_processes && effects_.is_used_by_processes(*claim))
-      return answer.fail(EBUSY);
-    return answer.complete(effects_.delete_claim ? effects_.delete_claim(*claim) : failure(EPERM));
-  });
+  require_empty(caller, volume,
+                [this, volume, claim, answer = std::move(answer)](Result<void> empty) mutable {
+                  if (!empty) return answer.complete(std::move(empty));
+                  if (effects_.is_used_by_processes && effects_.is_used_by_processes(*claim))
+                    return answer.fail(EBUSY);
+                  return answer.complete(effects_.delete_claim ? effects_.delete_claim(*claim)
+                                                               : failure(EPERM));
+                });
 }
 
 }  // namespace claimfs::fs

@@ -196,7 +196,8 @@ Result<Attributes> Tree::probe() {
   return attributes;
 }
 
-void Tree::get_attributes(backends::Inode& inode, backends::File*, Answer<Attributes> answer) {
+void Tree::get_attributes(const backends::Caller&, backends::Inode& inode, backends::File*,
+                          Answer<Attributes> answer) {
   const TreeInode& at = tree_inode(inode);
   if (!exists(at)) return answer.refuse(ENOENT);
   Attributes attributes = *probe();
@@ -209,7 +210,8 @@ void Tree::get_attributes(backends::Inode& inode, backends::File*, Answer<Attrib
   answer.complete(attributes);
 }
 
-void Tree::lookup(backends::Inode& parent, std::string_view name, Answer<Entry> answer) {
+void Tree::lookup(const backends::Caller& caller, backends::Inode& parent, std::string_view name,
+                  Answer<Entry> answer) {
   const TreeInode& directory = tree_inode(parent);
   std::unique_ptr<TreeInode> child =
       is_directory(directory.place) ? child_of(directory, name) : nullptr;
@@ -218,7 +220,7 @@ void Tree::lookup(backends::Inode& parent, std::string_view name, Answer<Entry> 
     return;
   }
   TreeInode& found = *child;
-  get_attributes(found, nullptr,
+  get_attributes(caller, found, nullptr,
                  [answer = std::move(answer),
                   child = std::move(child)](Result<Attributes> attributes) mutable {
                    if (!attributes) return answer.complete(failure(std::move(attributes).error()));
@@ -226,7 +228,7 @@ void Tree::lookup(backends::Inode& parent, std::string_view name, Answer<Entry> 
                  });
 }
 
-void Tree::read_link(backends::Inode& inode, Answer<std::string> answer) {
+void Tree::read_link(const backends::Caller&, backends::Inode& inode, Answer<std::string> answer) {
   const TreeInode& at = tree_inode(inode);
   const auto shown = shown_.with([](const auto& now) { return now; });
   const auto volume = shown->by_volume.find(at.name);
@@ -248,7 +250,8 @@ Result<std::string> Tree::text_of(const backends::Inode& file) const {
   return failure(ENOENT);
 }
 
-void Tree::open(backends::Inode& inode, int flags, Answer<std::unique_ptr<backends::File>> answer) {
+void Tree::open(const backends::Caller&, backends::Inode& inode, int flags,
+                Answer<std::unique_ptr<backends::File>> answer) {
   if ((flags & O_ACCMODE) != O_RDONLY) return answer.refuse(EPERM);
   auto file = std::make_unique<TreeFile>(tree_inode(inode));
   Result<std::string> text = text_of(inode);
@@ -257,7 +260,7 @@ void Tree::open(backends::Inode& inode, int flags, Answer<std::unique_ptr<backen
   answer.complete(std::unique_ptr<backends::File>(std::move(file)));
 }
 
-void Tree::read(backends::File& file, std::size_t size, off_t offset,
+void Tree::read(const backends::Caller&, backends::File& file, std::size_t size, off_t offset,
                 Answer<std::span<const std::byte>> answer) {
   const std::string& text = static_cast<TreeFile&>(file).text;
   const auto begin = std::min(static_cast<std::size_t>(offset), text.size());
@@ -265,7 +268,8 @@ void Tree::read(backends::File& file, std::size_t size, off_t offset,
       std::as_bytes(std::span(text).subspan(begin, std::min(size, text.size() - begin))));
 }
 
-void Tree::open_directory(backends::Inode& inode, Answer<std::unique_ptr<backends::File>> answer) {
+void Tree::open_directory(const backends::Caller&, backends::Inode& inode,
+                          Answer<std::unique_ptr<backends::File>> answer) {
   answer.complete(std::unique_ptr<backends::File>(std::make_unique<TreeFile>(tree_inode(inode))));
 }
 
@@ -313,7 +317,7 @@ std::vector<Tree::Name> Tree::names_in(const backends::Inode& directory) const {
 // A name's cursor is made of its own number, not of its position: while others come and go, a
 // reader that goes on from one meets every name that stays exactly once. Names are offered in the
 // order of their numbers for that.
-void Tree::read_directory(backends::File& directory, std::uint64_t cursor,
+void Tree::read_directory(const backends::Caller&, backends::File& directory, std::uint64_t cursor,
                           backends::DirectorySink& sink, Answer<void> answer) {
   const TreeInode& at = static_cast<TreeFile&>(directory).inode;
   constexpr std::uint64_t kAfterDot = 1;
@@ -341,6 +345,8 @@ void Tree::read_directory(backends::File& directory, std::uint64_t cursor,
   answer.complete({});
 }
 
-void Tree::file_system_state(Answer<backends::FileSystemState> answer) { answer.fail(ENOSYS); }
+void Tree::file_system_state(const backends::Caller&, Answer<backends::FileSystemState> answer) {
+  answer.fail(ENOSYS);
+}
 
 }  // namespace claimfs::fs

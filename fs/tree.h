@@ -52,20 +52,23 @@ class Tree final : public backends::RefusingBackend {
 
   Result<backends::Attributes> probe() override;
   void root(Answer<backends::Entry> answer) override;
-  void lookup(backends::Inode& parent, std::string_view name,
+  void lookup(const backends::Caller& caller, backends::Inode& parent, std::string_view name,
               Answer<backends::Entry> answer) override;
-  void get_attributes(backends::Inode& inode, backends::File* file,
+  void get_attributes(const backends::Caller& caller, backends::Inode& inode, backends::File* file,
                       Answer<backends::Attributes> answer) override;
-  void read_link(backends::Inode& inode, Answer<std::string> answer) override;
-  void open(backends::Inode& inode, int flags,
+  void read_link(const backends::Caller& caller, backends::Inode& inode,
+                 Answer<std::string> answer) override;
+  void open(const backends::Caller& caller, backends::Inode& inode, int flags,
             Answer<std::unique_ptr<backends::File>> answer) override;
-  void read(backends::File& file, std::size_t size, off_t offset,
+  void read(const backends::Caller& caller, backends::File& file, std::size_t size, off_t offset,
             Answer<std::span<const std::byte>> answer) override;
-  void open_directory(backends::Inode& inode,
+  void open_directory(const backends::Caller& caller, backends::Inode& inode,
                       Answer<std::unique_ptr<backends::File>> answer) override;
-  void read_directory(backends::File& directory, std::uint64_t cursor,
-                      backends::DirectorySink& sink, Answer<void> answer) override;
-  void file_system_state(Answer<backends::FileSystemState> answer) override;
+  void read_directory(const backends::Caller& caller, backends::File& directory,
+                      std::uint64_t cursor, backends::DirectorySink& sink,
+                      Answer<void> answer) override;
+  void file_system_state(const backends::Caller& caller,
+                         Answer<backends::FileSystemState> answer) override;
 
  private:
   struct Name {

@@ -53,7 +53,8 @@ std::string Filesystem::claim_attribute(Node& node, std::string_view name) {
   return {};
 }
 
-void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string> answer) {
+void Filesystem::get_xattr(const Caller& caller, NodeId id, std::string_view name,
+                           Answer<std::string> answer) {
   Node* node = nodes_.find(id);
   if (!node) return answer.refuse(ESTALE);
   const bool is_claim_root = is_reserved(*node, name) && node->volume != tree_volume_;
@@ -69,14 +70,14 @@ void Filesystem::get_xattr(NodeId id, std::string_view name, Answer<std::string>
     return answer.refuse(ready.error());
   if (is_claim_root) {
     node->volume->backend().file_system_state(
-        [answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
+        caller, [answer = std::move(answer)](Result<backends::FileSystemState> state) mutable {
           if (!state) return answer.complete(failure(std::move(state).error()));
           if (!state->used_bytes) return answer.fail(ENODATA);
           return answer.complete(std::to_string(*state->used_bytes));
         });
     return;
   }
-  node->volume->backend().get_xattr(node->inode(), name, std::move(answer));
+  node->volume->backend().get_xattr(caller, node->inode(), name, std::move(answer));
 }
 
 void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view name,
@@ -93,7 +94,7 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
   }
   // An ACL set by somebody outside the file's group takes its set-gid bit away.
   backend.get_attributes(
-      node.inode(), nullptr,
+      caller, node.inode(), nullptr,
       [&backend, &node, caller, name = std::string(name), value = std::string(value), flags,
        is_member, answer = std::move(answer)](Result<Attributes> attributes) mutable {
         if (!attributes) return answer.complete(failure(std::move(attributes).error()));
@@ -103,13 +104,14 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
       });
 }
 
-void Filesystem::list_xattrs(NodeId id, std::function<bool()> may_administer,
+void Filesystem::list_xattrs(const Caller& caller, NodeId id, std::function<bool()> may_administer,
                              Answer<std::string> answer) {
   Result<Node*> node = node_for(Access::Look, id);
   if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().list_xattrs(
-      (*node)->inode(), [may_administer = std::move(may_administer),
-                         answer = std::move(answer)](Result<std::string> names) mutable {
+      caller, (*node)->inode(),
+      [may_administer = std::move(may_administer),
+       answer = std::move(answer)](Result<std::string> names) mutable {
         if (names && has_trusted(*names) && !may_administer()) names = without_trusted(*names);
         return answer.complete(std::move(names));
       });
@@ -120,7 +122,7 @@ void Filesystem::remove_xattr(const Caller& caller, NodeId id, std::string_view 
   Result<Node*> node = node_for_change(id, caller);
   if (!node) return answer.refuse(node.error());
   if (is_reserved(**node, name)) return answer.refuse(EPERM);
-  (*node)->volume->backend().remove_xattr((*node)->inode(), name, std::move(answer));
+  (*node)->volume->backend().remove_xattr(caller, (*node)->inode(), name, std::move(answer));
 }
 
 }  // namespace claimfs::fs

@@ -59,7 +59,8 @@ Result<void> change_attributes(int descriptor, int writable, const AttributeChan
   return {};
 }
 
-void HostPathBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answer) {
+void HostPathBackend::get_attributes(const Caller&, Inode& inode, File*,
+                                     Answer<Attributes> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor)
     answer.complete(failure(std::move(descriptor).error()));
@@ -86,7 +87,7 @@ void HostPathBackend::set_attributes(const Caller&, Inode& inode, File* file,
     answer.complete(attributes_at(descriptor->get(), ""));
 }
 
-void HostPathBackend::file_system_state(Answer<FileSystemState> answer) {
+void HostPathBackend::file_system_state(const Caller&, Answer<FileSystemState> answer) {
   struct statvfs found {};
   if (::fstatvfs(root_.get(), &found) != 0) return answer.refuse(errno);
   FileSystemState state;

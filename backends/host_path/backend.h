@@ -81,56 +81,67 @@ class HostPathBackend final : public Backend {
   void root(Answer<Entry> answer) override;
 
   // names.cc
-  void lookup(Inode& parent, std::string_view name, Answer<Entry> answer) override;
-  void read_link(Inode& inode, Answer<std::string> answer) override;
+  void lookup(const Caller& caller, Inode& parent, std::string_view name,
+              Answer<Entry> answer) override;
+  void read_link(const Caller& caller, Inode& inode, Answer<std::string> answer) override;
   void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                  dev_t device, Answer<Entry> answer) override;
   void make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                       Answer<Entry> answer) override;
   void make_symlink(const Caller& caller, Inode& parent, std::string_view name,
                     std::string_view target, Answer<Entry> answer) override;
-  void link(Inode& inode, Inode& new_parent, std::string_view new_name,
+  void link(const Caller& caller, Inode& inode, Inode& new_parent, std::string_view new_name,
             Answer<Entry> answer) override;
-  void unlink(Inode& parent, std::string_view name, Answer<void> answer) override;
-  void remove_directory(Inode& parent, std::string_view name, Answer<void> answer) override;
-  void rename(Inode& parent, std::string_view name, Inode& new_parent, std::string_view new_name,
-              unsigned flags, Answer<void> answer) override;
+  void unlink(const Caller& caller, Inode& parent, std::string_view name,
+              Answer<void> answer) override;
+  void remove_directory(const Caller& caller, Inode& parent, std::string_view name,
+                        Answer<void> answer) override;
+  void rename(const Caller& caller, Inode& parent, std::string_view name, Inode& new_parent,
+              std::string_view new_name, unsigned flags, Answer<void> answer) override;
 
   // attributes.cc
-  void get_attributes(Inode& inode, File* file, Answer<Attributes> answer) override;
+  void get_attributes(const Caller& caller, Inode& inode, File* file,
+                      Answer<Attributes> answer) override;
   void set_attributes(const Caller& caller, Inode& inode, File* file,
                       const AttributeChanges& changes, Answer<Attributes> answer) override;
-  void file_system_state(Answer<FileSystemState> answer) override;
+  void file_system_state(const Caller& caller, Answer<FileSystemState> answer) override;
 
   // files.cc
-  void open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) override;
+  void open(const Caller& caller, Inode& inode, int flags,
+            Answer<std::unique_ptr<File>> answer) override;
   void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
               Answer<Created> answer) override;
   void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
                       Answer<Created> answer) override;
-  void read(File& file, std::size_t size, off_t offset,
+  void read(const Caller& caller, File& file, std::size_t size, off_t offset,
             Answer<std::span<const std::byte>> answer) override;
-  void write(File& file, std::span<const std::byte> data, off_t offset, WriteOptions options,
-             Answer<std::size_t> answer) override;
-  void flush(File& file, Answer<void> answer) override;
-  void sync(File& file, bool data_only, Answer<void> answer) override;
-  void allocate(File& file, int mode, off_t offset, off_t length, Answer<void> answer) override;
-  void seek(File& file, off_t offset, int whence, Answer<off_t> answer) override;
-  void copy_range(File& from, off_t from_offset, File& to, off_t to_offset, std::size_t length,
-                  Answer<std::size_t> answer) override;
+  void write(const Caller& caller, File& file, std::span<const std::byte> data, off_t offset,
+             WriteOptions options, Answer<std::size_t> answer) override;
+  void flush(const Caller& caller, File& file, Answer<void> answer) override;
+  void sync(const Caller& caller, File& file, bool data_only, Answer<void> answer) override;
+  void allocate(const Caller& caller, File& file, int mode, off_t offset, off_t length,
+                Answer<void> answer) override;
+  void seek(const Caller& caller, File& file, off_t offset, int whence,
+            Answer<off_t> answer) override;
+  void copy_range(const Caller& caller, File& from, off_t from_offset, File& to, off_t to_offset,
+                  std::size_t length, Answer<std::size_t> answer) override;
 
   // directories.cc
-  void open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) override;
-  void read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
+  void open_directory(const Caller& caller, Inode& inode,
+                      Answer<std::unique_ptr<File>> answer) override;
+  void read_directory(const Caller& caller, File& directory, std::uint64_t cursor,
+                      DirectorySink& sink, Answer<void> answer) override;
+  void sync_directory(const Caller& caller, File& directory, bool data_only,
                       Answer<void> answer) override;
-  void sync_directory(File& directory, bool data_only, Answer<void> answer) override;
 
   // xattrs.cc
-  void get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) override;
+  void get_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                 Answer<std::string> answer) override;
   void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value,
                  int flags, bool may_keep_set_gid, Answer<void> answer) override;
-  void list_xattrs(Inode& inode, Answer<std::string> answer) override;
-  void remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) override;
+  void list_xattrs(const Caller& caller, Inode& inode, Answer<std::string> answer) override;
+  void remove_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                    Answer<void> answer) override;
 
   // locks.cc
   void flock(File& file, int operation, bool wait, Answer<void> answer) override;

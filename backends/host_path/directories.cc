@@ -25,7 +25,8 @@ constexpr std::size_t kBufferBytes = 64 * 1024;
 
 }  // namespace
 
-void HostPathBackend::open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) {
+void HostPathBackend::open_directory(const Caller&, Inode& inode,
+                                     Answer<std::unique_ptr<File>> answer) {
   Result<Lease> directory = descriptor_of(inode);
   if (!directory) return answer.refuse(directory.error());
   Fd opened(::openat(directory->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -43,8 +44,8 @@ void HostPathBackend::open_directory(Inode& inode, Answer<std::unique_ptr<File>>
     answer.complete(std::unique_ptr<File>(std::make_unique<HostDirectory>(std::move(opened))));
 }
 
-void HostPathBackend::read_directory(File& file, std::uint64_t cursor, DirectorySink& sink,
-                                     Answer<void> answer) {
+void HostPathBackend::read_directory(const Caller&, File& file, std::uint64_t cursor,
+                                     DirectorySink& sink, Answer<void> answer) {
   auto& directory = static_cast<HostDirectory&>(file);
   const int descriptor = directory.descriptor();
   alignas(DirectoryEntry) thread_local char buffer[kBufferBytes];
@@ -92,7 +93,8 @@ void HostPathBackend::read_directory(File& file, std::uint64_t cursor, Directory
   answer.complete(std::move(result));
 }
 
-void HostPathBackend::sync_directory(File& file, bool data_only, Answer<void> answer) {
+void HostPathBackend::sync_directory(const Caller&, File& file, bool data_only,
+                                     Answer<void> answer) {
   const int descriptor = static_cast<HostDirectory&>(file).descriptor();
   if ((data_only ? ::fdatasync(descriptor) : ::fsync(descriptor)) != 0)
     answer.complete(failure_from_errno());

@@ -49,7 +49,8 @@ Fd HostFile::passthrough_descriptor() const {
   return mounts_.open(inode_.key(), O_PATH).value_or(Fd());
 }
 
-void HostPathBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) {
+void HostPathBackend::open(const Caller&, Inode& inode, int flags,
+                           Answer<std::unique_ptr<File>> answer) {
   const int wanted = own_flags(flags);
   if ((wanted & O_ACCMODE) == O_RDONLY) {
     answer.complete(
@@ -127,7 +128,7 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   answer.complete(Created{std::move(*entry), std::move(file)});
 }
 
-void HostPathBackend::read(File& file, std::size_t size, off_t offset,
+void HostPathBackend::read(const Caller&, File& file, std::size_t size, off_t offset,
                            Answer<std::span<const std::byte>> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) return answer.refuse(descriptor.error());
@@ -144,17 +145,17 @@ void HostPathBackend::read(File& file, std::size_t size, off_t offset,
   answer.complete(std::span<const std::byte>(buffer.first(total)));
 }
 
-void HostPathBackend::write(File& file, std::span<const std::byte> data, off_t offset,
-                            WriteOptions options, Answer<std::size_t> answer) {
+void HostPathBackend::write(const Caller&, File& file, std::span<const std::byte> data,
+                            off_t offset, WriteOptions options, Answer<std::size_t> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) return answer.refuse(descriptor.error());
   const WithoutFsetid unprivileged(options.kill_set_id);
   answer.complete(write_within(host(file), *descriptor, data, offset, options.append));
 }
 
-void HostPathBackend::flush(File&, Answer<void> answer) { answer.complete({}); }
+void HostPathBackend::flush(const Caller&, File&, Answer<void> answer) { answer.complete({}); }
 
-void HostPathBackend::sync(File& file, bool data_only, Answer<void> answer) {
+void HostPathBackend::sync(const Caller&, File& file, bool data_only, Answer<void> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor)
     answer.complete(failure(descriptor.error()));
@@ -162,7 +163,7 @@ void HostPathBackend::sync(File& file, bool data_only, Answer<void> answer) {
     answer.complete(done(data_only ? ::fdatasync(*descriptor) : ::fsync(*descriptor)));
 }
 
-void HostPathBackend::allocate(File& file, int mode, off_t offset, off_t length,
+void HostPathBackend::allocate(const Caller&, File& file, int mode, off_t offset, off_t length,
                                Answer<void> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor)
@@ -171,7 +172,8 @@ void HostPathBackend::allocate(File& file, int mode, off_t offset, off_t length,
     answer.complete(allocate_within(host(file), *descriptor, mode, offset, length));
 }
 
-void HostPathBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
+void HostPathBackend::seek(const Caller&, File& file, off_t offset, int whence,
+                           Answer<off_t> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) return answer.refuse(descriptor.error());
   const off_t position = ::lseek(*descriptor, offset, whence);
@@ -181,8 +183,8 @@ void HostPathBackend::seek(File& file, off_t offset, int whence, Answer<off_t> a
     answer.complete(position);
 }
 
-void HostPathBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
-                                 std::size_t length, Answer<std::size_t> answer) {
+void HostPathBackend::copy_range(const Caller&, File& from, off_t from_offset, File& to,
+                                 off_t to_offset, std::size_t length, Answer<std::size_t> answer) {
   const Result<int> source = host(from).descriptor();
   const Result<int> target = source ? host(to).descriptor() : source;
   if (!target) return answer.refuse(target.error());

@@ -46,13 +46,14 @@ Result<void> done(int result) {
 
 }  // namespace
 
-void HostPathBackend::lookup(Inode& parent, std::string_view name, Answer<Entry> answer) {
+void HostPathBackend::lookup(const Caller&, Inode& parent, std::string_view name,
+                             Answer<Entry> answer) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) return answer.refuse(directory.error());
   answer.complete(entry_at(directory->get(), CName(name).get()));
 }
 
-void HostPathBackend::read_link(Inode& inode, Answer<std::string> answer) {
+void HostPathBackend::read_link(const Caller&, Inode& inode, Answer<std::string> answer) {
   Result<Lease> link = descriptor_of(inode);
   if (!link) return answer.refuse(link.error());
   char target[PATH_MAX];
@@ -107,8 +108,8 @@ void HostPathBackend::make_symlink(const Caller& caller, Inode& parent, std::str
              });
 }
 
-void HostPathBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name,
-                           Answer<Entry> answer) {
+void HostPathBackend::link(const Caller&, Inode& inode, Inode& new_parent,
+                           std::string_view new_name, Answer<Entry> answer) {
   Result<Lease> file = descriptor_of(inode);
   Result<Lease> directory = file ? descriptor_of(new_parent) : failure(file.error());
   if (!directory) return answer.refuse(directory.error());
@@ -133,21 +134,23 @@ Result<void> HostPathBackend::remove(Inode& parent, int directory, const char* n
   return removed;
 }
 
-void HostPathBackend::unlink(Inode& parent, std::string_view name, Answer<void> answer) {
+void HostPathBackend::unlink(const Caller&, Inode& parent, std::string_view name,
+                             Answer<void> answer) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) return answer.refuse(directory.error());
   const CName c_name(name);
   answer.complete(remove(parent, directory->get(), c_name.get(), 0));
 }
 
-void HostPathBackend::remove_directory(Inode& parent, std::string_view name, Answer<void> answer) {
+void HostPathBackend::remove_directory(const Caller&, Inode& parent, std::string_view name,
+                                       Answer<void> answer) {
   Result<Lease> directory = descriptor_of(parent);
   if (!directory) return answer.refuse(directory.error());
   const CName c_name(name);
   answer.complete(remove(parent, directory->get(), c_name.get(), AT_REMOVEDIR));
 }
 
-void HostPathBackend::rename(Inode& parent, std::string_view name, Inode& new_parent,
+void HostPathBackend::rename(const Caller&, Inode& parent, std::string_view name, Inode& new_parent,
                              std::string_view new_name, unsigned flags, Answer<void> answer) {
   Result<Lease> from = descriptor_of(parent);
   Result<Lease> to = from ? descriptor_of(new_parent) : failure(from.error());

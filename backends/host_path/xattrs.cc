@@ -40,7 +40,8 @@ Result<void> HostPathBackend::changed(Inode& inode, int descriptor, Reservation&
   });
 }
 
-void HostPathBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) {
+void HostPathBackend::get_xattr(const Caller&, Inode& inode, std::string_view name,
+                                Answer<std::string> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) return answer.refuse(descriptor.error());
   const ProcPath path(descriptor->get());
@@ -64,7 +65,7 @@ void HostPathBackend::set_xattr(const Caller&, Inode& inode, std::string_view na
   }));
 }
 
-void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
+void HostPathBackend::list_xattrs(const Caller&, Inode& inode, Answer<std::string> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) return answer.refuse(descriptor.error());
   const ProcPath path(descriptor->get());
@@ -73,7 +74,8 @@ void HostPathBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
   }));
 }
 
-void HostPathBackend::remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) {
+void HostPathBackend::remove_xattr(const Caller&, Inode& inode, std::string_view name,
+                                   Answer<void> answer) {
   Result<Lease> descriptor = descriptor_of(inode);
   if (!descriptor) return answer.refuse(descriptor.error());
   Reservation none;

@@ -18,8 +18,9 @@ Result<void> set_xattr(Volume& volume, Inode& inode, std::string_view name, std:
 }
 
 Result<std::string> get_xattr(Volume& volume, Inode& inode, std::string_view name) {
-  return ask<std::string>(
-      [&](auto answer) { volume.backend().get_xattr(inode, name, std::move(answer)); });
+  return ask<std::string>([&](auto answer) {
+    volume.backend().get_xattr(volume.caller, inode, name, std::move(answer));
+  });
 }
 
 void times_are_kept_to_the_nanosecond(Volume& volume) {
@@ -135,13 +136,14 @@ void xattrs_are_kept(Volume& volume) {
   CHECK(set_xattr(volume, inode, "user.binary", "replaced", XATTR_REPLACE));
   CHECK(get_xattr(volume, inode, "user.binary").value_or("?") == "replaced");
   const auto remove = [&](std::string_view name) {
-    return ask<void>(
-        [&](auto answer) { volume.backend().remove_xattr(inode, name, std::move(answer)); });
+    return ask<void>([&](auto answer) {
+      volume.backend().remove_xattr(volume.caller, inode, name, std::move(answer));
+    });
   };
   CHECK(remove("user.large"));
   CHECK(code_of(remove("user.large")) == ENODATA);
   const auto names = ask<std::string>(
-      [&](auto answer) { volume.backend().list_xattrs(inode, std::move(answer)); });
+      [&](auto answer) { volume.backend().list_xattrs(volume.caller, inode, std::move(answer)); });
   REQUIRE(names);
   CHECK(names->find(std::string("user.binary\0", 12)) != std::string::npos);
   CHECK(names->find(std::string("user.empty\0", 11)) != std::string::npos);
@@ -150,7 +152,7 @@ void xattrs_are_kept(Volume& volume) {
 
 void space_is_told(Volume& volume) {
   const auto state = ask<FileSystemState>(
-      [&](auto answer) { volume.backend().file_system_state(std::move(answer)); });
+      [&](auto answer) { volume.backend().file_system_state(volume.caller, std::move(answer)); });
   REQUIRE(state);
   CHECK(state->block_size > 0);
   CHECK(state->blocks > 0);

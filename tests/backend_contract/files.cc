@@ -15,13 +15,14 @@ std::unique_ptr<File> opened(Volume& volume, Inode& inode, int flags) {
 }
 
 Result<off_t> seek(Volume& volume, File& file, off_t offset, int whence) {
-  return ask<off_t>(
-      [&](auto answer) { volume.backend().seek(file, offset, whence, std::move(answer)); });
+  return ask<off_t>([&](auto answer) {
+    volume.backend().seek(volume.caller, file, offset, whence, std::move(answer));
+  });
 }
 
 Result<void> allocate(Volume& volume, File& file, int mode, off_t offset, off_t length) {
   return ask<void>([&](auto answer) {
-    volume.backend().allocate(file, mode, offset, length, std::move(answer));
+    volume.backend().allocate(volume.caller, file, mode, offset, length, std::move(answer));
   });
 }
 
@@ -50,9 +51,11 @@ void writes_are_seen_by_all(Volume& volume) {
   CHECK(volume.write(*writer, large, 0) == large.size());
   CHECK(volume.read(*reader, large.size(), 0).value_or("?") == large);
   for (const bool data_only : {true, false})
-    CHECK(ask<void>(
-        [&](auto answer) { volume.backend().sync(*writer, data_only, std::move(answer)); }));
-  CHECK(ask<void>([&](auto answer) { volume.backend().flush(*writer, std::move(answer)); }));
+    CHECK(ask<void>([&](auto answer) {
+      volume.backend().sync(volume.caller, *writer, data_only, std::move(answer));
+    }));
+  CHECK(ask<void>(
+      [&](auto answer) { volume.backend().flush(volume.caller, *writer, std::move(answer)); }));
 }
 
 void appends_go_to_the_end(Volume& volume) {
@@ -113,7 +116,8 @@ void ranges_are_copied(Volume& volume) {
   const auto copy = [&](File& from, off_t from_offset, File& to, off_t to_offset,
                         std::size_t length) {
     return ask<std::size_t>([&](auto answer) {
-      volume.backend().copy_range(from, from_offset, to, to_offset, length, std::move(answer));
+      volume.backend().copy_range(volume.caller, from, from_offset, to, to_offset, length,
+                                  std::move(answer));
     });
   };
   const Known source = volume.put(volume.root(), "source", "0123456789");
@@ -137,8 +141,9 @@ void unnamed_files_may_get_a_name(Volume& volume) {
   REQUIRE(code_of(created) == 0);
   CHECK(created->entry.attributes.nlink == 0);
   CHECK(volume.write(*created->file, "text", 0) == 4U);
-  const auto handle = ask<std::unique_ptr<File>>(
-      [&](auto answer) { volume.backend().open_directory(volume.root(), std::move(answer)); });
+  const auto handle = ask<std::unique_ptr<File>>([&](auto answer) {
+    volume.backend().open_directory(volume.caller, volume.root(), std::move(answer));
+  });
   CHECK(volume.list(**handle, 0, 100, false)->size() == 2);
   const auto named = volume.link(*created->entry.inode, volume.root(), "named");
   REQUIRE(code_of(named) == 0);

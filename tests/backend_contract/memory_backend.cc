@@ -123,12 +123,13 @@ void MemoryBackend::root(Answer<Entry> answer) {
   serve("root", std::move(answer), [&]() -> Result<Entry> { return entry_of(root_); });
 }
 
-void MemoryBackend::lookup(Inode& parent, std::string_view name, Answer<Entry> answer) {
+void MemoryBackend::lookup(const Caller&, Inode& parent, std::string_view name,
+                           Answer<Entry> answer) {
   serve("lookup", std::move(answer),
         [&]() -> Result<Entry> { return entry_of(TRY(child_of(parent, name))); });
 }
 
-void MemoryBackend::get_attributes(Inode& inode, File*, Answer<Attributes> answer) {
+void MemoryBackend::get_attributes(const Caller&, Inode& inode, File*, Answer<Attributes> answer) {
   serve("get_attributes", std::move(answer),
         [&]() -> Result<Attributes> { return node_of(inode)->now_attributes(); });
 }
@@ -159,7 +160,7 @@ void MemoryBackend::set_attributes(const Caller&, Inode& inode, File*,
   });
 }
 
-void MemoryBackend::read_link(Inode& inode, Answer<std::string> answer) {
+void MemoryBackend::read_link(const Caller&, Inode& inode, Answer<std::string> answer) {
   serve("read_link", std::move(answer), [&]() -> Result<std::string> {
     if (!S_ISLNK(node_of(inode)->attributes.mode)) return failure(EINVAL);
     return node_of(inode)->target;
@@ -187,7 +188,7 @@ void MemoryBackend::make_symlink(const Caller& caller, Inode& parent, std::strin
   });
 }
 
-void MemoryBackend::link(Inode& inode, Inode& new_parent, std::string_view new_name,
+void MemoryBackend::link(const Caller&, Inode& inode, Inode& new_parent, std::string_view new_name,
                          Answer<Entry> answer) {
   serve("link", std::move(answer), [&]() -> Result<Entry> {
     const NodePointer& node = node_of(inode);
@@ -201,7 +202,8 @@ void MemoryBackend::link(Inode& inode, Inode& new_parent, std::string_view new_n
   });
 }
 
-void MemoryBackend::unlink(Inode& parent, std::string_view name, Answer<void> answer) {
+void MemoryBackend::unlink(const Caller&, Inode& parent, std::string_view name,
+                           Answer<void> answer) {
   serve("unlink", std::move(answer), [&]() -> Result<void> {
     const NodePointer node = TRY(child_of(parent, name));
     if (node->is_directory()) return failure(EISDIR);
@@ -212,7 +214,8 @@ void MemoryBackend::unlink(Inode& parent, std::string_view name, Answer<void> an
   });
 }
 
-void MemoryBackend::remove_directory(Inode& parent, std::string_view name, Answer<void> answer) {
+void MemoryBackend::remove_directory(const Caller&, Inode& parent, std::string_view name,
+                                     Answer<void> answer) {
   serve("remove_directory", std::move(answer), [&]() -> Result<void> {
     const NodePointer node = TRY(child_of(parent, name));
     if (!node->is_directory()) return failure(ENOTDIR);
@@ -224,7 +227,7 @@ void MemoryBackend::remove_directory(Inode& parent, std::string_view name, Answe
   });
 }
 
-void MemoryBackend::rename(Inode& parent, std::string_view name, Inode& new_parent,
+void MemoryBackend::rename(const Caller&, Inode& parent, std::string_view name, Inode& new_parent,
                            std::string_view new_name, unsigned flags, Answer<void> answer) {
   serve("rename", std::move(answer), [&]() -> Result<void> {
     if ((flags & ~unsigned{RENAME_NOREPLACE | RENAME_EXCHANGE}) != 0 ||
@@ -275,15 +278,16 @@ void MemoryBackend::rename(Inode& parent, std::string_view name, Inode& new_pare
   });
 }
 
-void MemoryBackend::open_directory(Inode& inode, Answer<std::unique_ptr<File>> answer) {
+void MemoryBackend::open_directory(const Caller&, Inode& inode,
+                                   Answer<std::unique_ptr<File>> answer) {
   serve("open_directory", std::move(answer), [&]() -> Result<std::unique_ptr<File>> {
     if (!node_of(inode)->is_directory()) return failure(ENOTDIR);
     return std::make_unique<MemoryFile>(*this, node_of(inode), O_RDONLY | O_DIRECTORY);
   });
 }
 
-void MemoryBackend::read_directory(File& directory, std::uint64_t cursor, DirectorySink& sink,
-                                   Answer<void> answer) {
+void MemoryBackend::read_directory(const Caller&, File& directory, std::uint64_t cursor,
+                                   DirectorySink& sink, Answer<void> answer) {
   serve("read_directory", std::move(answer), [&]() -> Result<void> {
     const NodePointer& node = memory(directory).node;
     const NodePointer parent = node->parent.lock();
@@ -305,7 +309,7 @@ void MemoryBackend::read_directory(File& directory, std::uint64_t cursor, Direct
   });
 }
 
-void MemoryBackend::sync_directory(File&, bool, Answer<void> answer) {
+void MemoryBackend::sync_directory(const Caller&, File&, bool, Answer<void> answer) {
   serve("sync_directory", std::move(answer), []() -> Result<void> { return {}; });
 }
 

@@ -5,7 +5,8 @@
 
 namespace claimfs::tests {
 
-void MemoryBackend::open(Inode& inode, int flags, Answer<std::unique_ptr<File>> answer) {
+void MemoryBackend::open(const Caller&, Inode& inode, int flags,
+                         Answer<std::unique_ptr<File>> answer) {
   serve("open", std::move(answer), [&]() -> Result<std::unique_ptr<File>> {
     return std::make_unique<MemoryFile>(*this, node_of(inode), flags);
   });
@@ -32,7 +33,7 @@ void MemoryBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t m
   });
 }
 
-void MemoryBackend::read(File& file, std::size_t size, off_t offset,
+void MemoryBackend::read(const Caller&, File& file, std::size_t size, off_t offset,
                          Answer<std::span<const std::byte>> answer) {
   auto bytes = std::make_unique<std::string>();
   std::string& filled = *bytes;
@@ -48,7 +49,7 @@ void MemoryBackend::read(File& file, std::size_t size, off_t offset,
   });
 }
 
-void MemoryBackend::write(File& file, std::span<const std::byte> data, off_t offset,
+void MemoryBackend::write(const Caller&, File& file, std::span<const std::byte> data, off_t offset,
                           WriteOptions options, Answer<std::size_t> answer) {
   serve("write", std::move(answer), [&]() -> Result<std::size_t> {
     if (!memory(file).is_writable()) return failure(EBADF);
@@ -61,15 +62,15 @@ void MemoryBackend::write(File& file, std::span<const std::byte> data, off_t off
   });
 }
 
-void MemoryBackend::flush(File&, Answer<void> answer) {
+void MemoryBackend::flush(const Caller&, File&, Answer<void> answer) {
   serve("flush", std::move(answer), []() -> Result<void> { return {}; });
 }
 
-void MemoryBackend::sync(File&, bool, Answer<void> answer) {
+void MemoryBackend::sync(const Caller&, File&, bool, Answer<void> answer) {
   serve("sync", std::move(answer), []() -> Result<void> { return {}; });
 }
 
-void MemoryBackend::allocate(File& file, int mode, off_t offset, off_t length,
+void MemoryBackend::allocate(const Caller&, File& file, int mode, off_t offset, off_t length,
                              Answer<void> answer) {
   serve("allocate", std::move(answer), [&]() -> Result<void> {
     if (!memory(file).is_writable()) return failure(EBADF);
@@ -88,12 +89,13 @@ void MemoryBackend::allocate(File& file, int mode, off_t offset, off_t length,
   });
 }
 
-void MemoryBackend::seek(File& file, off_t offset, int whence, Answer<off_t> answer) {
+void MemoryBackend::seek(const Caller&, File& file, off_t offset, int whence,
+                         Answer<off_t> answer) {
   serve("seek", std::move(answer), [&] { return memory(file).node->pages.seek(offset, whence); });
 }
 
-void MemoryBackend::copy_range(File& from, off_t from_offset, File& to, off_t to_offset,
-                               std::size_t length, Answer<std::size_t> answer) {
+void MemoryBackend::copy_range(const Caller&, File& from, off_t from_offset, File& to,
+                               off_t to_offset, std::size_t length, Answer<std::size_t> answer) {
   serve("copy_range", std::move(answer), [&]() -> Result<std::size_t> {
     if (!memory(from).is_readable() || !memory(to).is_writable()) return failure(EBADF);
     const std::string bytes = memory(from).node->pages.read(from_offset, length);

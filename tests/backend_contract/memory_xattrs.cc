@@ -4,7 +4,8 @@
 
 namespace claimfs::tests {
 
-void MemoryBackend::get_xattr(Inode& inode, std::string_view name, Answer<std::string> answer) {
+void MemoryBackend::get_xattr(const Caller&, Inode& inode, std::string_view name,
+                              Answer<std::string> answer) {
   serve("get_xattr", std::move(answer), [&]() -> Result<std::string> {
     const auto& xattrs = node_of(inode)->xattrs;
     const auto found = xattrs.find(name);
@@ -28,7 +29,7 @@ void MemoryBackend::set_xattr(const Caller&, Inode& inode, std::string_view name
   });
 }
 
-void MemoryBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
+void MemoryBackend::list_xattrs(const Caller&, Inode& inode, Answer<std::string> answer) {
   serve("list_xattrs", std::move(answer), [&]() -> Result<std::string> {
     std::string names;
     for (const auto& [name, value] : node_of(inode)->xattrs) names += name + '\0';
@@ -36,7 +37,8 @@ void MemoryBackend::list_xattrs(Inode& inode, Answer<std::string> answer) {
   });
 }
 
-void MemoryBackend::remove_xattr(Inode& inode, std::string_view name, Answer<void> answer) {
+void MemoryBackend::remove_xattr(const Caller&, Inode& inode, std::string_view name,
+                                 Answer<void> answer) {
   serve("remove_xattr", std::move(answer), [&]() -> Result<void> {
     auto& xattrs = node_of(inode)->xattrs;
     const auto found = xattrs.find(name);
@@ -46,7 +48,7 @@ void MemoryBackend::remove_xattr(Inode& inode, std::string_view name, Answer<voi
   });
 }
 
-void MemoryBackend::file_system_state(Answer<FileSystemState> answer) {
+void MemoryBackend::file_system_state(const Caller&, Answer<FileSystemState> answer) {
   serve("file_system_state", std::move(answer), []() -> Result<FileSystemState> {
     FileSystemState state;
     state.blocks = 1000;

@@ -172,8 +172,9 @@ void symlinks_are_never_followed(Volume& volume) {
   CHECK(is_same(*volume.lookup(volume.root(), "link"), *link));
   CHECK(code_of(volume.lookup(*out->inode, "passwd")) == ENOTDIR);
   CHECK(code_of(volume.create(*way->inode, "inside", O_RDWR)) == ENOTDIR);
-  const auto directory_opened = ask<std::unique_ptr<File>>(
-      [&](auto answer) { volume.backend().open_directory(*way->inode, std::move(answer)); });
+  const auto directory_opened = ask<std::unique_ptr<File>>([&](auto answer) {
+    volume.backend().open_directory(volume.caller, *way->inode, std::move(answer));
+  });
   CHECK(code_of(directory_opened) == ENOTDIR);
   // Whatever changing a link answers, its target stays.
   (void)volume.change(*link->inode, {.mode = 0777});
@@ -215,8 +216,9 @@ void names_have_255_bytes(Volume& volume) {
 }
 
 std::unique_ptr<File> opened_directory(Volume& volume, Inode& inode) {
-  auto opened = ask<std::unique_ptr<File>>(
-      [&](auto answer) { volume.backend().open_directory(inode, std::move(answer)); });
+  auto opened = ask<std::unique_ptr<File>>([&](auto answer) {
+    volume.backend().open_directory(volume.caller, inode, std::move(answer));
+  });
   REQUIRE(opened);
   return std::move(*opened);
 }

@@ -40,12 +40,13 @@ void Volume::with(std::string_view key, const std::function<void(Inode&)>& use) 
 }
 
 Result<Known> Volume::lookup(Inode& parent, std::string_view name) {
-  return keep(ask<Entry>([&](auto answer) { backend_->lookup(parent, name, std::move(answer)); }));
+  return keep(
+      ask<Entry>([&](auto answer) { backend_->lookup(caller, parent, name, std::move(answer)); }));
 }
 
 Result<Attributes> Volume::attributes(Inode& inode) {
   return ask<Attributes>(
-      [&](auto answer) { backend_->get_attributes(inode, nullptr, std::move(answer)); });
+      [&](auto answer) { backend_->get_attributes(caller, inode, nullptr, std::move(answer)); });
 }
 
 Result<Attributes> Volume::change(Inode& inode, const AttributeChanges& changes, File* file) {
@@ -72,28 +73,29 @@ Result<Known> Volume::make_node(Inode& parent, std::string_view name, mode_t mod
 }
 
 Result<Known> Volume::link(Inode& inode, Inode& parent, std::string_view name) {
-  return keep(
-      ask<Entry>([&](auto answer) { backend_->link(inode, parent, name, std::move(answer)); }));
+  return keep(ask<Entry>(
+      [&](auto answer) { backend_->link(caller, inode, parent, name, std::move(answer)); }));
 }
 
 Result<void> Volume::unlink(Inode& parent, std::string_view name) {
-  return ask<void>([&](auto answer) { backend_->unlink(parent, name, std::move(answer)); });
+  return ask<void>([&](auto answer) { backend_->unlink(caller, parent, name, std::move(answer)); });
 }
 
 Result<void> Volume::remove_directory(Inode& parent, std::string_view name) {
   return ask<void>(
-      [&](auto answer) { backend_->remove_directory(parent, name, std::move(answer)); });
+      [&](auto answer) { backend_->remove_directory(caller, parent, name, std::move(answer)); });
 }
 
 Result<void> Volume::rename(Inode& parent, std::string_view name, Inode& new_parent,
                             std::string_view new_name, unsigned flags) {
   return ask<void>([&](auto answer) {
-    backend_->rename(parent, name, new_parent, new_name, flags, std::move(answer));
+    backend_->rename(caller, parent, name, new_parent, new_name, flags, std::move(answer));
   });
 }
 
 Result<std::string> Volume::read_link(Inode& inode) {
-  return ask<std::string>([&](auto answer) { backend_->read_link(inode, std::move(answer)); });
+  return ask<std::string>(
+      [&](auto answer) { backend_->read_link(caller, inode, std::move(answer)); });
 }
 
 Result<Volume::Opened> Volume::create(Inode& parent, std::string_view name, int flags,
@@ -107,12 +109,12 @@ Result<Volume::Opened> Volume::create(Inode& parent, std::string_view name, int 
 
 Result<std::unique_ptr<File>> Volume::open(Inode& inode, int flags) {
   return ask<std::unique_ptr<File>>(
-      [&](auto answer) { backend_->open(inode, flags, std::move(answer)); });
+      [&](auto answer) { backend_->open(caller, inode, flags, std::move(answer)); });
 }
 
 Result<std::string> Volume::read(File& file, std::size_t size, off_t offset) {
   return ask<std::string>([&](Answer<std::string> answer) {
-    backend_->read(file, size, offset,
+    backend_->read(caller, file, size, offset,
                    [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
                      if (!read) return answer.complete(failure(read.error()));
                      return answer.complete(
@@ -124,7 +126,8 @@ Result<std::string> Volume::read(File& file, std::size_t size, off_t offset) {
 Result<std::size_t> Volume::write(File& file, std::string_view text, off_t offset,
                                   Backend::WriteOptions options) {
   return ask<std::size_t>([&](auto answer) {
-    backend_->write(file, std::as_bytes(std::span(text)), offset, options, std::move(answer));
+    backend_->write(caller, file, std::as_bytes(std::span(text)), offset, options,
+                    std::move(answer));
   });
 }
 
@@ -170,8 +173,9 @@ class Collecting final : public DirectorySink {
 Result<std::vector<Volume::Listed>> Volume::list(File& directory, std::uint64_t cursor,
                                                  std::size_t most, bool with_attributes) {
   Collecting sink(most, with_attributes);
-  const Result<void> read = ask<void>(
-      [&](auto answer) { backend_->read_directory(directory, cursor, sink, std::move(answer)); });
+  const Result<void> read = ask<void>([&](auto answer) {
+    backend_->read_directory(caller, directory, cursor, sink, std::move(answer));
+  });
   if (!read) return failure(read.error());
   return std::move(sink.listed);
 }

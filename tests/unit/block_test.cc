@@ -43,13 +43,13 @@ struct Disk {
 
   std::unique_ptr<File> open(int flags) {
     auto opened = ask<std::unique_ptr<File>>(
-        [&](auto answer) { backend->open(*root, flags, std::move(answer)); });
+        [&](auto answer) { backend->open(Caller{}, *root, flags, std::move(answer)); });
     REQUIRE(code_of(opened) == 0);
     return std::move(*opened);
   }
   Result<std::string> read(File& file, std::size_t size, off_t offset) {
     return ask<std::string>([&](Answer<std::string> answer) {
-      backend->read(file, size, offset,
+      backend->read(Caller{}, file, size, offset,
                     [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
                       if (!read) return answer.complete(failure(read.error()));
                       return answer.complete(
@@ -59,7 +59,7 @@ struct Disk {
   }
   Result<std::size_t> write(File& file, std::string_view text, off_t offset, bool append = false) {
     return ask<std::size_t>([&](auto answer) {
-      backend->write(file, std::as_bytes(std::span(text)), offset, {.append = append},
+      backend->write(Caller{}, file, std::as_bytes(std::span(text)), offset, {.append = append},
                      std::move(answer));
     });
   }
@@ -69,15 +69,18 @@ struct Disk {
     });
   }
   Result<off_t> seek(File& file, off_t offset, int whence) {
-    return ask<off_t>([&](auto answer) { backend->seek(file, offset, whence, std::move(answer)); });
+    return ask<off_t>(
+        [&](auto answer) { backend->seek(Caller{}, file, offset, whence, std::move(answer)); });
   }
   int allocate(File& file, int mode, off_t offset, off_t length) {
-    return code_of(ask<void>(
-        [&](auto answer) { backend->allocate(file, mode, offset, length, std::move(answer)); }));
+    return code_of(ask<void>([&](auto answer) {
+      backend->allocate(Caller{}, file, mode, offset, length, std::move(answer));
+    }));
   }
   Result<std::size_t> copy(File& file, off_t from, off_t to, std::size_t length) {
-    return ask<std::size_t>(
-        [&](auto answer) { backend->copy_range(file, from, file, to, length, std::move(answer)); });
+    return ask<std::size_t>([&](auto answer) {
+      backend->copy_range(Caller{}, file, from, file, to, length, std::move(answer));
+    });
   }
   off_t source_size() const { return static_cast<off_t>(std::filesystem::file_size(path)); }
 
@@ -101,10 +104,10 @@ TEST_CASE("a Block claim is one regular file of its capacity", "[block]") {
     CHECK(disk.attributes.nlink == 1);
     CHECK(disk.backend->probe()->size == kCapacity);
     CHECK(code_of(ask<Entry>([&](auto answer) {
-            disk.backend->lookup(*disk.root, "x", std::move(answer));
+            disk.backend->lookup(Caller{}, *disk.root, "x", std::move(answer));
           })) == ENOTDIR);
     CHECK(code_of(ask<std::unique_ptr<File>>([&](auto answer) {
-            disk.backend->open_directory(*disk.root, std::move(answer));
+            disk.backend->open_directory(Caller{}, *disk.root, std::move(answer));
           })) == ENOTDIR);
     const auto file = disk.open(O_RDONLY);
     const Result<std::string> all = disk.read(*file, 200'000, 0);
@@ -141,8 +144,10 @@ TEST_CASE("a Block claim is written within its capacity", "[block]") {
       source.seekg(kCapacity);
       CHECK(source.get() == 's');
     }
-    CHECK(ask<void>([&](auto answer) { disk.backend->sync(*file, true, std::move(answer)); }));
-    CHECK(ask<void>([&](auto answer) { disk.backend->sync(*file, false, std::move(answer)); }));
+    CHECK(ask<void>(
+        [&](auto answer) { disk.backend->sync(Caller{}, *file, true, std::move(answer)); }));
+    CHECK(ask<void>(
+        [&](auto answer) { disk.backend->sync(Caller{}, *file, false, std::move(answer)); }));
   }
 }
 

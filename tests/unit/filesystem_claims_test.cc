@@ -12,8 +12,9 @@ namespace {
 using tests::code_of;
 
 int attributes_code(MountedTree& tree, NodeId node) {
-  return code_of(tree.ask<NodeAttributes>(
-      [&](auto answer) { tree.filesystem.get_attributes(node, nullptr, std::move(answer)); }));
+  return code_of(tree.ask<NodeAttributes>([&](auto answer) {
+    tree.filesystem.get_attributes(tree.caller, node, nullptr, std::move(answer));
+  }));
 }
 
 int remove_claim(MountedTree& tree, std::string_view name) {
@@ -102,8 +103,8 @@ TEST_CASE("names of files that others may replace are asked for at every use", "
     fs.make_directory(tree.caller, root, "directory", 0755, std::move(answer));
   });
   CHECK(directory->trust_name_seconds == kTrustSeconds);
-  const auto found =
-      tree.ask<EntryReply>([&](auto answer) { fs.lookup(root, "file", std::move(answer)); });
+  const auto found = tree.ask<EntryReply>(
+      [&](auto answer) { fs.lookup(tree.caller, root, "file", std::move(answer)); });
   CHECK(found->trust_name_seconds == row.trust_in_files);
   CHECK(found->attributes.trust_seconds == kTrustSeconds);
   WrittenNames listing(true);
@@ -221,7 +222,7 @@ TEST_CASE("a claim's root tells of the claim in extended attributes", "[claims]"
   const auto names = [&](bool may_administer) {
     const auto listed = tree.ask<std::string>([&](auto answer) {
       tree.filesystem.list_xattrs(
-          root, [may_administer] { return may_administer; }, std::move(answer));
+          tree.caller, root, [may_administer] { return may_administer; }, std::move(answer));
     });
     return listed.value_or("?");
   };
@@ -241,8 +242,9 @@ TEST_CASE("df of a claim is its capacity", "[claims]") {
   tree.add(large);
   const auto state_of = [&](NodeId node) {
     return tree
-        .ask<backends::FileSystemState>(
-            [&](auto answer) { tree.filesystem.file_system_state(node, std::move(answer)); })
+        .ask<backends::FileSystemState>([&](auto answer) {
+          tree.filesystem.file_system_state(tree.caller, node, std::move(answer));
+        })
         .value();
   };
   const auto small = state_of(tree.at({"ns", "small"}));

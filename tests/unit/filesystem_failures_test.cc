@@ -29,7 +29,7 @@ const Operation kOperations[] = {
     {"getattr",
      [](Furnished& on) {
        return code<NodeAttributes>(on, [&](auto answer) {
-         on.tree.filesystem.get_attributes(on.file, on.handle, std::move(answer));
+         on.tree.filesystem.get_attributes(on.tree.caller, on.file, on.handle, std::move(answer));
        });
      }},
     {"setattr",
@@ -42,7 +42,7 @@ const Operation kOperations[] = {
     {"statfs",
      [](Furnished& on) {
        return code<backends::FileSystemState>(on, [&](auto answer) {
-         on.tree.filesystem.file_system_state(on.file, std::move(answer));
+         on.tree.filesystem.file_system_state(on.tree.caller, on.file, std::move(answer));
        });
      }},
     {"mknod",
@@ -88,8 +88,9 @@ const Operation kOperations[] = {
      }},
     {"readlink",
      [](Furnished& on) {
-       return code<std::string>(
-           on, [&](auto answer) { on.tree.filesystem.read_link(on.link, std::move(answer)); });
+       return code<std::string>(on, [&](auto answer) {
+         on.tree.filesystem.read_link(on.tree.caller, on.link, std::move(answer));
+       });
      }},
     {"open", [](Furnished& on) { return code_of(on.tree.open(on.file, O_RDONLY)); }},
     {"open to write", [](Furnished& on) { return code_of(on.tree.open(on.file, O_WRONLY)); }},
@@ -109,30 +110,33 @@ const Operation kOperations[] = {
     {"write", [](Furnished& on) { return code_of(on.tree.write(*on.handle, "more", 4)); }},
     {"flush",
      [](Furnished& on) {
-       return code<void>(
-           on, [&](auto answer) { on.tree.filesystem.flush(*on.handle, 1, std::move(answer)); });
+       return code<void>(on, [&](auto answer) {
+         on.tree.filesystem.flush(on.tree.caller, *on.handle, 1, std::move(answer));
+       });
      }},
     {"fsync",
      [](Furnished& on) {
-       return code<void>(
-           on, [&](auto answer) { on.tree.filesystem.sync(*on.handle, false, std::move(answer)); });
+       return code<void>(on, [&](auto answer) {
+         on.tree.filesystem.sync(on.tree.caller, *on.handle, false, std::move(answer));
+       });
      }},
     {"fallocate",
      [](Furnished& on) {
        return code<void>(on, [&](auto answer) {
-         on.tree.filesystem.allocate(*on.handle, 0, 0, 4096, std::move(answer));
+         on.tree.filesystem.allocate(on.tree.caller, *on.handle, 0, 0, 4096, std::move(answer));
        });
      }},
     {"lseek",
      [](Furnished& on) {
        return code<off_t>(on, [&](auto answer) {
-         on.tree.filesystem.seek(*on.handle, 0, SEEK_DATA, std::move(answer));
+         on.tree.filesystem.seek(on.tree.caller, *on.handle, 0, SEEK_DATA, std::move(answer));
        });
      }},
     {"copy_file_range",
      [](Furnished& on) {
        return code<std::size_t>(on, [&](auto answer) {
-         on.tree.filesystem.copy_range(*on.handle, 0, *on.handle, 10, 4, std::move(answer));
+         on.tree.filesystem.copy_range(on.tree.caller, *on.handle, 0, *on.handle, 10, 4,
+                                       std::move(answer));
        });
      }},
     {"opendir", [](Furnished& on) { return code_of(on.tree.open_directory(on.directory)); }},
@@ -154,7 +158,7 @@ const Operation kOperations[] = {
     {"fsyncdir",
      [](Furnished& on) {
        return code<void>(on, [&](auto answer) {
-         on.tree.filesystem.sync_directory(*on.listing, true, std::move(answer));
+         on.tree.filesystem.sync_directory(on.tree.caller, *on.listing, true, std::move(answer));
        });
      }},
     {"setxattr",
@@ -177,7 +181,7 @@ const Operation kOperations[] = {
      [](Furnished& on) {
        return code<std::string>(on, [&](auto answer) {
          on.tree.filesystem.list_xattrs(
-             on.file, [] { return true; }, std::move(answer));
+             on.tree.caller, on.file, [] { return true; }, std::move(answer));
        });
      }},
     {"getxattr of what is used",

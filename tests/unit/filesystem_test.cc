@@ -31,7 +31,7 @@ TEST_CASE("a lock whose grant was dropped is free again", "[fs]") {
   // close(2) by its owner lets go; another's close does not.
   const auto flush = [&](std::uint64_t owner) {
     CHECK(code<void>(on, [&](auto answer) {
-            on.tree.filesystem.flush(*on.handle, owner, std::move(answer));
+            on.tree.filesystem.flush(on.tree.caller, *on.handle, owner, std::move(answer));
           }) == 0);
   };
   flush(1);
@@ -59,7 +59,7 @@ TEST_CASE("who asks for the lock of a file that is being closed is not refused",
   // close(2) has returned; the kernel's RELEASE comes while the other one asks.
   const auto close = [&](Handle* handle) {
     REQUIRE(code<void>(on, [&](auto answer) {
-              on.tree.filesystem.flush(*handle, 1, std::move(answer));
+              on.tree.filesystem.flush(on.tree.caller, *handle, 1, std::move(answer));
             }) == 0);
   };
   close(on.handle);
@@ -112,8 +112,9 @@ TEST_CASE("a removed file stays usable while the kernel knows it", "[fs]") {
   }));
   CHECK(code_of(on.tree.lookup(on.root, "file")) == ENOENT);
   CHECK(on.tree.read(*on.handle).value_or("?") == "text");
-  const auto told = on.tree.ask<NodeAttributes>(
-      [&](auto answer) { on.tree.filesystem.get_attributes(on.file, nullptr, std::move(answer)); });
+  const auto told = on.tree.ask<NodeAttributes>([&](auto answer) {
+    on.tree.filesystem.get_attributes(on.tree.caller, on.file, nullptr, std::move(answer));
+  });
   REQUIRE(told);
   CHECK(told->attributes.nlink == 0);
   CHECK(on.tree.open(on.file, O_RDWR));

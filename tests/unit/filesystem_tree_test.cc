@@ -114,13 +114,14 @@ TEST_CASE("the numbers of a listing are the numbers of its files", "[tree]") {
        {kRootNode, tree.at({"ns"}), tree.at({".claimfs"}), tree.at({".claimfs", "claims"})}) {
     for (const auto& name : tree.names_in(directory)) {
       if (name.name == "." || name.name == "..") continue;
-      const auto entry = tree.ask<EntryReply>(
-          [&](auto answer) { tree.filesystem.lookup(directory, name.name, std::move(answer)); });
+      const auto entry = tree.ask<EntryReply>([&](auto answer) {
+        tree.filesystem.lookup(tree.caller, directory, name.name, std::move(answer));
+      });
       REQUIRE(entry);
       INFO(name.name);
       CHECK(numbers.insert(entry->attributes.ino).second);
       const auto told = tree.ask<NodeAttributes>([&](auto answer) {
-        tree.filesystem.get_attributes(entry->node, nullptr, std::move(answer));
+        tree.filesystem.get_attributes(tree.caller, entry->node, nullptr, std::move(answer));
       });
       REQUIRE(told);
       // A claim that nobody has looked at has no number of its own yet.
@@ -131,7 +132,8 @@ TEST_CASE("the numbers of a listing are the numbers of its files", "[tree]") {
   const auto again = tree.names_in(tree.at({"ns"}));
   const auto data = std::ranges::find(again, "data", &WrittenNames::Name::name);
   const auto told = tree.ask<NodeAttributes>([&](auto answer) {
-    tree.filesystem.get_attributes(tree.at({"ns", "data"}), nullptr, std::move(answer));
+    tree.filesystem.get_attributes(tree.caller, tree.at({"ns", "data"}), nullptr,
+                                   std::move(answer));
   });
   CHECK(data->ino == told->ino);
 }
@@ -175,7 +177,8 @@ TEST_CASE("state files tell what is known when they are opened", "[tree]") {
   CHECK(text_at({".claimfs", "metrics"}) == "metrics\n");
   CHECK(text_at({".claimfs", "claims", "other", "far"}) == "Name: other/far\n");
   const auto link = tree.ask<std::string>([&](auto answer) {
-    tree.filesystem.read_link(tree.at({".claimfs", "volumes", "pv-data"}), std::move(answer));
+    tree.filesystem.read_link(tree.caller, tree.at({".claimfs", "volumes", "pv-data"}),
+                              std::move(answer));
   });
   CHECK(link.value_or("?") == "../../ns/data");
   CHECK(code_of(tree.open(tree.at({".claimfs", "version"}), O_RDWR)) == EPERM);
@@ -226,7 +229,8 @@ TEST_CASE("two claims are two filesystems", "[tree]") {
           tree.filesystem.link(tree.caller, file.node, two, "file", std::move(answer));
         }) == EXDEV);
   CHECK(code<std::size_t>(tree, [&](auto answer) {
-          tree.filesystem.copy_range(*file.handle, 0, *other.handle, 0, 10, std::move(answer));
+          tree.filesystem.copy_range(tree.caller, *file.handle, 0, *other.handle, 0, 10,
+                                     std::move(answer));
         }) == EXDEV);
 }
 
@@ -251,7 +255,7 @@ TEST_CASE("showing other claims says what went", "[tree]") {
   CHECK(tree.filesystem.show({}) == Gone{{"ns", ""}, {"ns", "two"}});
   CHECK(code_of(tree.lookup(kRootNode, "ns")) == ENOENT);
   CHECK(code<NodeAttributes>(tree, [&](auto answer) {
-          tree.filesystem.get_attributes(name_space, nullptr, std::move(answer));
+          tree.filesystem.get_attributes(tree.caller, name_space, nullptr, std::move(answer));
         }) == ENOENT);
   tree.forget_all();
   CHECK(tree.filesystem.nodes().size() == 1);

@@ -67,7 +67,7 @@ struct Limited {
   Result<std::size_t> write(File& file, std::size_t size, off_t offset) {
     const std::vector<std::byte> data(size);
     return ask<std::size_t>(
-        [&](auto answer) { backend->write(file, data, offset, {}, std::move(answer)); });
+        [&](auto answer) { backend->write(caller, file, data, offset, {}, std::move(answer)); });
   }
   // Appends until there is no more room.
   std::uint64_t fill(File& file, std::size_t part) {
@@ -83,8 +83,9 @@ struct Limited {
     }
   }
   int allocate(File& file, int mode, off_t offset, off_t length) {
-    return code_of(ask<void>(
-        [&](auto answer) { backend->allocate(file, mode, offset, length, std::move(answer)); }));
+    return code_of(ask<void>([&](auto answer) {
+      backend->allocate(caller, file, mode, offset, length, std::move(answer));
+    }));
   }
   int truncate(Created& file, off_t size) {
     AttributeChanges changes;
@@ -96,7 +97,7 @@ struct Limited {
   }
   int unlink(const char* name) {
     return code_of(
-        ask<void>([&](auto answer) { backend->unlink(*root, name, std::move(answer)); }));
+        ask<void>([&](auto answer) { backend->unlink(caller, *root, name, std::move(answer)); }));
   }
   int make_directory(const std::string& name) {
     return code_of(ask<Entry>([&](auto answer) {
@@ -115,7 +116,8 @@ struct Limited {
     return blocks * 512;
   }
   std::uint64_t used() {
-    return ask<FileSystemState>([&](auto answer) { backend->file_system_state(std::move(answer)); })
+    return ask<FileSystemState>(
+               [&](auto answer) { backend->file_system_state(caller, std::move(answer)); })
         ->used_bytes.value();
   }
 

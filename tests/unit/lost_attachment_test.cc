@@ -75,8 +75,9 @@ TEST_CASE("a file that is open when its attachment is lost stays a file", "[serv
   const auto file = tree.create(tree.at({"ns", "data"}), "file").value();
   tree.volumes.front()->lose();
   CHECK(code_of(tree.write(*file.handle, "text", 0)) == EIO);
-  const auto seen = tree.ask<NodeAttributes>(
-      [&](auto answer) { tree.filesystem.get_attributes(file.node, nullptr, std::move(answer)); });
+  const auto seen = tree.ask<NodeAttributes>([&](auto answer) {
+    tree.filesystem.get_attributes(tree.caller, file.node, nullptr, std::move(answer));
+  });
   REQUIRE(seen);
   CHECK(S_ISREG(seen->attributes.mode));
   CHECK(tree.write(*file.handle, "text", 0) == 4);

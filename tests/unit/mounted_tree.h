@@ -109,8 +109,8 @@ class MountedTree {
   }
 
   Result<NodeId> lookup(NodeId parent, std::string_view name) {
-    return node_of(
-        ask<EntryReply>([&](auto answer) { filesystem.lookup(parent, name, std::move(answer)); }));
+    return node_of(ask<EntryReply>(
+        [&](auto answer) { filesystem.lookup(caller, parent, name, std::move(answer)); }));
   }
   NodeId at(std::initializer_list<std::string_view> path) {
     NodeId node = kRootNode;
@@ -143,7 +143,7 @@ class MountedTree {
   }
   Result<std::size_t> write(Handle& handle, std::string_view text, off_t offset) {
     return ask<std::size_t>([&](auto answer) {
-      filesystem.write(handle, std::as_bytes(std::span(text)), offset,
+      filesystem.write(caller, handle, std::as_bytes(std::span(text)), offset,
                        {.append = (handle.flags & O_APPEND) != 0}, std::move(answer));
     });
   }
@@ -151,7 +151,7 @@ class MountedTree {
     return ask<std::string>([&](Answer<std::string> answer) {
       const auto size = std::size_t{1} << 16;
       filesystem.read(
-          handle, size, 0,
+          caller, handle, size, 0,
           [answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
             if (!read) return answer.complete(failure(read.error()));
             return answer.complete(
@@ -160,8 +160,9 @@ class MountedTree {
     });
   }
   Result<void> list(Handle& handle, WrittenNames& writer, std::uint64_t cursor = 0) {
-    Result<void> read = ask<void>(
-        [&](auto answer) { filesystem.read_directory(handle, cursor, writer, std::move(answer)); });
+    Result<void> read = ask<void>([&](auto answer) {
+      filesystem.read_directory(caller, handle, cursor, writer, std::move(answer));
+    });
     if (read && !drops_replies)
       for (const auto& name : writer.names)
         if (name.node != 0) ++lookups[name.node];
@@ -177,7 +178,7 @@ class MountedTree {
   }
   Result<std::string> xattr(NodeId node, std::string_view name) {
     return ask<std::string>(
-        [&](auto answer) { filesystem.get_xattr(node, name, std::move(answer)); });
+        [&](auto answer) { filesystem.get_xattr(caller, node, name, std::move(answer)); });
   }
 
   void release(Handle* handle) {
