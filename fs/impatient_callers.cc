@@ -8,13 +8,20 @@ namespace claimfs::fs {
 ImpatientCallers::ImpatientCallers(Look look, Timing timing)
     : look_(std::move(look)), timing_(timing) {}
 
-ImpatientCallers::~ImpatientCallers() {
+ImpatientCallers::~ImpatientCallers() { end(); }
+
+void ImpatientCallers::end() {
   {
     const std::scoped_lock lock(mutex_);
     is_ending_ = true;
   }
   changed_.notify_all();
-  if (watcher_.joinable()) watcher_.join();
+  std::thread watcher;
+  {
+    const std::scoped_lock lock(mutex_);
+    watcher = std::move(watcher_);
+  }
+  if (watcher.joinable()) watcher.join();
 }
 
 ImpatientCallers::Number ImpatientCallers::wait(pid_t caller, Watched watched,
@@ -35,7 +42,7 @@ void ImpatientCallers::watch(Number request) {
   {
     const std::scoped_lock lock(mutex_);
     const auto found = waiting_.find(request);
-    if (found == waiting_.end() || found->second.is_watched) return;
+    if (is_ending_ || found == waiting_.end() || found->second.is_watched) return;
     found->second.is_watched = true;
     has_news_ = true;
     ++watched_;

@@ -35,6 +35,8 @@ class ImpatientCallers {
   ImpatientCallers(Look look, Timing timing);
   ImpatientCallers(const ImpatientCallers&) = delete;
   ~ImpatientCallers();
+  // Nobody is given up any more: waits until nobody is being. Not from within give_up.
+  void end();
 
   // Names a request in what follows. Never used again.
   using Number = std::uint64_t;
