@@ -1,0 +1,97 @@
+#include "backends/nfs/backend.h"
+
+#include <cerrno>
+
+namespace claimfs::backends::nfs {
+
+namespace {
+
+constexpr auto kStarting = std::chrono::seconds(10);
+constexpr auto kProbing = std::chrono::seconds(1);
+// How soon a server that did not answer is asked again only to show a directory's attributes.
+constexpr auto kProbeAgain = std::chrono::seconds(10);
+// What nobody waits for any more (hidden names) may take so long when the volume is left.
+constexpr auto kLeaving = std::chrono::seconds(2);
+
+}  // namespace
+
+NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions)
+    : options_(std::move(options)), server_(number_of_server(options_.server)) {}
+
+Result<void> NfsBackend::start() {
+  stop();
+  MountedExport mounted = TRY(mount_export(options_, Clock::now() + kStarting));
+  export_ = mounted.found;
+  probed_.with([&](Probed& probed) { probed = {told(export_.root_attributes), 0, {}}; });
+  session_ = std::make_shared<Session>(mounted.connection, options_.connections);
+  return {};
+}
+
+void NfsBackend::stop() {
+  if (!session_) return;
+  session_->drain(kLeaving);
+  session_->stop();
+  session_.reset();
+}
+
+Result<Attributes> NfsBackend::probe() {
+  const Clock::time_point now = Clock::now();
+  const auto known = probed_.with([&](const Probed& probed) -> std::optional<Result<Attributes>> {
+    if (probed.root) return *probed.root;
+    if (probed.failed_by != 0 && now - probed.failed_at < kProbeAgain)
+      return failure(probed.failed_by);
+    return std::nullopt;
+  });
+  if (known) return *known;
+  const Result<MountedExport> mounted = mount_export(options_, now + kProbing);
+  return probed_.with([&](Probed& probed) -> Result<Attributes> {
+    if (!mounted) {
+      probed = {std::nullopt, mounted.error().code, Clock::now()};
+      return failure(mounted.error());
+    }
+    probed.root = told(mounted->found.root_attributes);
+    return *probed.root;
+  });
+}
+
+void NfsBackend::root(Answer<Entry> answer) {
+  const Attributes attributes = told(export_.root_attributes);
+  answer.complete(Entry{std::make_unique<NfsInode>(export_.root, attributes.mode), attributes});
+}
+
+NfsBackend::TicketPointer NfsBackend::ticket_for(const Caller& caller) {
+  return ticket_for(caller, identity_of(caller));
+}
+
+NfsBackend::TicketPointer NfsBackend::ticket_for(const Caller& caller, const Identity& opener) {
+  auto ticket = std::make_shared<Ticket>();
+  ticket->identity = opener;
+  if (!options_.hard)
+    ticket->deadline = Clock::now() + options_.soft_deadline.value_or(
+                                          options_.timeout * (options_.retransmissions + 1));
+  session_->let_interrupt(ticket, caller);
+  return ticket;
+}
+
+int NfsBackend::refusal_of_name(const Inode& parent, std::string_view name) const {
+  const auto& directory = static_cast<const NfsInode&>(parent);
+  if (!directory.is_directory()) return ENOTDIR;
+  if (name.size() > export_.longest_name) return ENAMETOOLONG;
+  if (directory.removed() || hidden_names_->contains(directory.handle(), name)) return ENOENT;
+  return 0;
+}
+
+int NfsBackend::refusal_of_change(const Inode& parent, std::string_view name) const {
+  if (options_.read_only) return EROFS;
+  return refusal_of_name(parent, name);
+}
+
+}  // namespace claimfs::backends::nfs
+
+namespace claimfs::backends {
+
+std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity) {
+  return std::make_unique<nfs::NfsBackend>(std::move(options), std::move(capacity));
+}
+
+}  // namespace claimfs::backends
