@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backends/backend.h"
+#include "backends/ground.h"
 #include "volumes/nfs_options.h"
 
 namespace claimfs::backends {
@@ -19,5 +20,9 @@ namespace claimfs::backends {
 // shown, until it is closed and forgotten; one that is not open is gone (ESTALE), as for any client
 // of NFS.
 std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity);
+
+// What provisioning and reclaim change on a server, as root. Nothing is kept between two calls,
+// each of which mounts the share and waits for the server up to thirty seconds.
+std::unique_ptr<Ground> make_nfs_ground(volumes::NfsOptions share);
 
 }  // namespace claimfs::backends

@@ -119,6 +119,14 @@ bool is_nfs(const Volume& volume) {
   return std::holds_alternative<NfsSource>(volume.source) || (csi && csi->driver == kNfsCsi);
 }
 
+std::optional<NfsSource> nfs_place(const Volume& volume) {
+  auto location = location_of(volume);
+  if (!location) return std::nullopt;
+  location->server = without_brackets(location->server);
+  if (location_problem(*location)) return std::nullopt;
+  return NfsSource{.server = std::move(location->server), .path = std::move(location->path)};
+}
+
 bool is_read_only_nfs(const Volume& volume) {
   const auto* nfs = std::get_if<NfsSource>(&volume.source);
   const auto* csi = std::get_if<CsiSource>(&volume.source);

@@ -42,6 +42,10 @@ struct NfsDefaults {
 // Whether it is a volume on an NFS server: an nfs source, or csi of the driver nfs.csi.k8s.io.
 bool is_nfs(const Volume& volume);
 
+// Where an NFS volume is, without brackets around its server; nothing for what is no such volume or
+// says it wrongly.
+std::optional<NfsSource> nfs_place(const Volume& volume);
+
 // Whether an NFS volume is read-only for everybody: its source says so, or the last `ro` or `rw`
 // among its mount options does.
 bool is_read_only_nfs(const Volume& volume);

@@ -24,6 +24,7 @@ Result<void> NfsBackend::start() {
   export_ = mounted.found;
   probed_.with([&](Probed& probed) { probed = {told(export_.root_attributes), 0, {}}; });
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
+  watched_.with([&](auto& watched) { watched = session_; });
   return {};
 }
 
@@ -32,6 +33,13 @@ void NfsBackend::stop() {
   session_->drain(kLeaving);
   session_->stop();
   session_.reset();
+}
+
+std::optional<Backend::Silence> NfsBackend::silence() const {
+  const auto session = watched_.with([](const auto& watched) { return watched.lock(); });
+  const auto since = session ? session->silent_since() : std::nullopt;
+  if (!since) return std::nullopt;
+  return Silence{.who = "nfs: server " + options_.server, .since = *since};
 }
 
 Result<Attributes> NfsBackend::probe() {

@@ -27,6 +27,7 @@ class NfsBackend final : public Backend {
   void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
   Result<void> start() override;
   void stop() override;
+  std::optional<Silence> silence() const override;
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -172,7 +173,8 @@ class NfsBackend final : public Backend {
   const std::uint64_t server_;  // tells servers apart in Attributes::device
   RememberedInodes* remembered_ = nullptr;
   Export export_;
-  std::shared_ptr<Session> session_;  // between start() and stop()
+  std::shared_ptr<Session> session_;         // between start() and stop()
+  Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
   std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
   std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
   LocalLocks locks_;

@@ -171,9 +171,9 @@ void Connection::look_at_times() {
   std::vector<std::pair<std::unique_ptr<Call>, int>> over;
   for (auto at = calls_.begin(); at != calls_.end();) {
     Call& call = *at->second;
-    const int error = call.ticket().is_interrupted(now) ? EINTR
-                      : now >= call.ticket().deadline   ? ETIMEDOUT
-                                                        : 0;
+    const int error = call.ticket().is_given_up.load(std::memory_order_acquire) ? EINTR
+                      : now >= call.ticket().deadline                           ? ETIMEDOUT
+                                                                                : 0;
     if (error == 0) {
       if (call.is_sent) oldest = oldest ? std::min(*oldest, call.sent_at) : call.sent_at;
       ++at;

@@ -105,16 +105,4 @@ bool look_up_groups_anew(Identity& identity) {
   return true;
 }
 
-bool is_being_killed(pid_t pid) {
-  const std::string status = status_of(pid);
-  if (status.empty()) return true;
-  for (const std::string_view name : {"\nSigPnd:\t", "\nShdPnd:\t"}) {
-    const std::string_view mask = field(status, name);
-    std::uint64_t signals = 0;
-    std::from_chars(mask.data(), mask.data() + mask.size(), signals, 16);
-    if ((signals & (std::uint64_t{1} << (SIGKILL - 1))) != 0) return true;
-  }
-  return false;
-}
-
 }  // namespace claimfs::backends::nfs

@@ -34,8 +34,4 @@ Identity identity_of(const Caller& caller);
 // The same with its groups looked up anew. Whether that changed it.
 bool look_up_groups_anew(Identity& identity);
 
-// Whether a signal that ends it has been sent to the process: fatal ones show as a pending SIGKILL
-// in all its threads. True also when it cannot be looked at, or is gone.
-bool is_being_killed(pid_t pid);
-
 }  // namespace claimfs::backends::nfs

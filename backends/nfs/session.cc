@@ -13,8 +13,6 @@ constexpr int kNfsPort = 2049;
 constexpr int kMountProgram = 100005;
 constexpr int kNfsProgram = 100003;
 constexpr int kVersion = 3;
-// How long a signal that its process catches waits for the server.
-constexpr Clock::duration kPatience = std::chrono::seconds(1);
 // A server of NFSv3 takes no more in one call, whatever it says, than libnfs decodes.
 constexpr std::uint32_t kMostBytes = 1U << 20U;
 constexpr std::uint32_t kFewestBytes = 4096;
@@ -200,12 +198,10 @@ void Session::submit_elsewhere(std::unique_ptr<Call> call) {
 void Session::let_interrupt(const std::shared_ptr<Ticket>& ticket, const Caller& caller) {
   ticket->interruption = caller.interruptions.take();
   if (!ticket->interruption) return;
-  ticket->interruption->on_interrupt([weak = std::weak_ptr(ticket), doorbells = doorbells_,
-                                      pid = caller.pid] {
+  ticket->interruption->on_interrupt([weak = std::weak_ptr(ticket), doorbells = doorbells_] {
     const std::shared_ptr<Ticket> given_up = weak.lock();
     if (!given_up) return;
-    const Clock::time_point when = is_being_killed(pid) ? Clock::now() : Clock::now() + kPatience;
-    given_up->interrupted_at.store(when.time_since_epoch().count(), std::memory_order_release);
+    given_up->is_given_up.store(true, std::memory_order_release);
     for (const auto& doorbell : *doorbells) doorbell->interrupt();
   });
 }

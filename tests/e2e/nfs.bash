@@ -1,7 +1,7 @@
 # NFS servers of the tests' own: nfs-ganesha on loopback with ports of its own, volumes on its exports, and a proxy that
 # breaks what is between. Beside mount.bash, after make_workspace.
 #
-#   start_nfs_server                 EXPORTS below WORK; NFS_PORT and MOUNT_PORT
+#   start_nfs_server                 EXPORTS below WORK; NFS_PORT and MOUNT_PORT; HOST is the export "open" from now on
 #   kill_nfs_server, restart_nfs_server, freeze_nfs_server, thaw_nfs_server, stop_nfs_server
 #   make_nfs_volume NAME K=V…        a directory of an export, a PersistentVolume and a claim on it
 #   start_fault_proxy                PROXY_PORT and PROXY_MOUNT_PORT; `fault COMMAND…` tells it what to do
@@ -15,6 +15,7 @@ NFS_ADDRESS=127.0.0.1
 start_nfs_server() {
   EXPORTS=$WORK/exports
   GANESHA=$WORK/ganesha
+  HOST=$EXPORTS/open
   mkdir -p "$GANESHA" "$EXPORTS"/{open,root_squash,all_squash,read_only,secure}
   chmod 0777 "$EXPORTS"/*
   read -r NFS_PORT MOUNT_PORT < <(free_ports 2)
@@ -108,7 +109,7 @@ nfs_server_of_file() {
 }
 
 # make_nfs_volume NAME [export=open] [namespace=] [capacity=] [modes=A,B] [path=] [server=] [options=a,b] [readOnly=]
-#   [policy=] [port=] [mountPort=] [directory=no]: options beside the ports. HOST is the directory on the server.
+#   [policy=] [port=] [mountPort=] [directory=no]: options beside the ports.
 make_nfs_volume() {
   local name=$1 export=open namespace=default capacity=2Gi modes=ReadWriteOnce path='' server=$NFS_ADDRESS options=''
   local readOnly=false policy=Retain port=$NFS_PORT mountPort=$MOUNT_PORT directory=yes
