@@ -81,11 +81,11 @@ store() { limit 20 dd of="$1" status=none "${@:2}"; }
 tells_of() { events_told | grep -E -- "$2" || { events_told; return 1; }; }
 
 @test "read-only by the source, by an option and by the server" {
-  one_more by_source readOnly=true
-  one_more by_option options='rw, ro'
-  one_more by_server export=read_only
+  one_more by-source readOnly=true
+  one_more by-option options='rw, ro'
+  one_more by-server export=read_only
   local name
-  for name in by_source by_option by_server; do
+  for name in by-source by-option by-server; do
     expect_errno EROFS limit 10 touch "$MNT/default/$name/file"
     limit 10 ls "$MNT/default/$name"
   done
