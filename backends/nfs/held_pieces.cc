@@ -14,8 +14,9 @@ bool is_urgent(Standing standing) {
   return standing == Standing::Ready || standing == Standing::Blocked;
 }
 
-std::shared_ptr<PieceBuffer> copy_of(std::span<const std::byte> bytes, std::size_t capacity) {
-  auto buffer = std::make_shared<PieceBuffer>(std::max(capacity, bytes.size()));
+// A new buffer with these bytes at its beginning.
+std::shared_ptr<PieceBuffer> filled(std::shared_ptr<PieceBuffer> buffer,
+                                    std::span<const std::byte> bytes) {
   std::memcpy(buffer->data.get(), bytes.data(), bytes.size());
   buffer->used = bytes.size();
   return buffer;
@@ -29,7 +30,7 @@ Piece Piece::part(ByteRange wanted) const {
   made.length = wanted.length();
   made.start = start + (wanted.begin - offset);
   if (made.length < buffer->capacity / 2) {
-    made.buffer = copy_of(made.bytes(), made.length);
+    made.buffer = filled(std::make_shared<PieceBuffer>(made.length), made.bytes());
     made.start = 0;
   }
   return made;
@@ -61,6 +62,11 @@ std::vector<ByteRange> HeldPieces::gaps(ByteRange range) const {
   });
   if (seen < range.end) found.push_back({seen, range.end});
   return found;
+}
+
+std::shared_ptr<PieceBuffer> HeldPieces::new_buffer(std::size_t capacity) const {
+  return capacity == block_bytes_ ? std::make_shared<PieceBuffer>(spare_)
+                                  : std::make_shared<PieceBuffer>(capacity);
 }
 
 void HeldPieces::index(const Piece& piece) {
@@ -117,7 +123,7 @@ std::uint64_t HeldPieces::put(std::uint64_t offset, std::span<const std::byte> d
   const Heritage heritage = carve(range);
   link({.offset = offset,
         .length = data.size(),
-        .buffer = copy_of(data, reserve),
+        .buffer = filled(new_buffer(reserve), data),
         .epoch = std::min(epoch, heritage.epoch),
         .losses = heritage.losses,
         .standing = heritage.is_urgent ? Standing::Ready : Standing::Resting});
@@ -133,7 +139,7 @@ void HeldPieces::extend(Piece& piece, std::uint64_t offset, std::span<const std:
   if (buffer->used != end || buffer->capacity - end < data.size()) {
     const std::size_t room = block_bytes_ - piece.offset % block_bytes_;
     const std::size_t doubled = std::min(2 * piece.length, room);
-    piece.buffer = copy_of(piece.bytes(), std::max(doubled, piece.length + data.size()));
+    piece.buffer = filled(new_buffer(std::max(doubled, piece.length + data.size())), piece.bytes());
     piece.start = 0;
     buffer = piece.buffer.get();
   }
@@ -173,7 +179,7 @@ Piece HeldPieces::take_run(ByteRange run) {
   if (first.end() == run.end) return first;
   Heritage heritage;
   heritage.add(first);
-  auto whole = std::make_shared<PieceBuffer>(run.length());
+  auto whole = new_buffer(run.length());
   const auto append = [&](const Piece& piece) {
     std::memcpy(whole->data.get() + whole->used, piece.bytes().data(), piece.length);
     whole->used += piece.length;
@@ -250,7 +256,7 @@ bool HeldPieces::is_block_full(std::uint64_t offset) const {
 }
 
 bool HeldPieces::is_sound() const {
-  HeldPieces again(block_bytes_);
+  HeldPieces again(spare_);
   std::uint64_t seen = 0;
   for (const auto& [offset, piece] : pieces_) {
     if (offset != piece.offset || piece.length == 0 || offset < seen) return false;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "backends/nfs/spare_buffers.h"
+
 namespace claimfs::backends::nfs {
 
 // Bytes of a file: [begin, end).
@@ -30,10 +32,18 @@ using Epoch = std::uint64_t;
 struct PieceBuffer {
   explicit PieceBuffer(std::size_t size)
       : data(std::make_unique_for_overwrite<std::byte[]>(size)), capacity(size) {}
+  explicit PieceBuffer(std::shared_ptr<SpareBuffers> lender)
+      : data(lender->take()), capacity(lender->block_bytes()), spare(std::move(lender)) {}
+  PieceBuffer(const PieceBuffer&) = delete;
+  PieceBuffer& operator=(const PieceBuffer&) = delete;
+  ~PieceBuffer() {
+    if (spare) spare->give_back(std::move(data));
+  }
 
   std::unique_ptr<std::byte[]> data;
   std::size_t capacity;
   std::size_t used = 0;  // behind it nobody has bytes yet
+  std::shared_ptr<SpareBuffers> spare;
 };
 
 // What a piece that has not been sent waits for. Sent ones are None.
@@ -70,8 +80,9 @@ class HeldPieces {
   static constexpr Epoch kNoEpoch = UINT64_MAX;
 
   // Blocks are those of Standing other than None: no such piece crosses a multiple of
-  // `block_bytes`.
-  explicit HeldPieces(std::size_t block_bytes) : block_bytes_(block_bytes) {}
+  // `spare`'s block size. Buffers of a whole block are of it.
+  explicit HeldPieces(std::shared_ptr<SpareBuffers> spare)
+      : block_bytes_(spare->block_bytes()), spare_(std::move(spare)) {}
 
   bool empty() const { return pieces_.empty(); }
   std::size_t count() const { return pieces_.size(); }
@@ -153,6 +164,7 @@ class HeldPieces {
 
   std::uint64_t block(std::uint64_t offset) const { return offset / block_bytes_; }
   Pieces::const_iterator first_overlapping(ByteRange range) const;
+  std::shared_ptr<PieceBuffer> new_buffer(std::size_t capacity) const;
   void link(Piece piece);
   Piece unlink(Pieces::const_iterator at);
   void index(const Piece& piece);
@@ -160,6 +172,7 @@ class HeldPieces {
   void extend(Piece& piece, std::uint64_t offset, std::span<const std::byte> data);
 
   std::size_t block_bytes_;
+  std::shared_ptr<SpareBuffers> spare_;
   Pieces pieces_;  // by offset
   std::uint64_t bytes_ = 0;
   std::map<Epoch, std::size_t> epochs_;  // how many pieces have it

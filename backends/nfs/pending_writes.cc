@@ -55,12 +55,12 @@ void Overlay::lay_over(std::uint64_t offset, std::span<std::byte> contents) cons
   }
 }
 
-PendingWrites::PendingWrites(std::size_t write_size)
-    : write_size_(write_size),
-      unsent_(write_size),
-      in_flight_(write_size),
-      unstable_(write_size),
-      committing_(write_size),
+PendingWrites::PendingWrites(std::shared_ptr<SpareBuffers> spare)
+    : write_size_(spare->block_bytes()),
+      unsent_(spare),
+      in_flight_(spare),
+      unstable_(spare),
+      committing_(spare),
       stream_end_(kNoStream) {}
 
 // ----- gathering

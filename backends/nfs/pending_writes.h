@@ -82,8 +82,9 @@ class PendingWrites {
   // A flush() or push(): everything that was written before it.
   using Token = Epoch;
 
-  // `write_size`: the most that one WRITE carries. Pieces are gathered up to its multiples.
-  explicit PendingWrites(std::size_t write_size);
+  // `spare` is shared by all files. Its blocks are as large as a WRITE may be; pieces are gathered
+  // up to multiples of that.
+  explicit PendingWrites(std::shared_ptr<SpareBuffers> spare);
 
   // --- What happens.
 

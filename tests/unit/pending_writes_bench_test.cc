@@ -23,7 +23,7 @@ TEST_CASE("how long gathering takes", "[.bench-nfs-writes]") {
   constexpr std::size_t kMi = 1 << 20;
   const std::string data(kMi, 'x');
   for (const std::size_t size : {std::size_t{4096}, std::size_t{128 * 1024}, kMi}) {
-    PendingWrites writes(kMi);
+    PendingWrites writes = writes_of(kMi);
     const auto begin = Clock::now();
     for (std::uint64_t at = 0; at < 1024 * kMi; at += size) {
       writes.write(at, bytes(data).first(size));
@@ -37,7 +37,7 @@ TEST_CASE("how long gathering takes", "[.bench-nfs-writes]") {
     CHECK(writes.is_empty());
   }
   for (const unsigned count : {25'000U, 100'000U}) {
-    PendingWrites writes(kMi);
+    PendingWrites writes = writes_of(kMi);
     std::uint64_t random = 1;
     auto begin = Clock::now();
     for (unsigned i = 0; i < count; ++i) {
@@ -51,7 +51,7 @@ TEST_CASE("how long gathering takes", "[.bench-nfs-writes]") {
     CHECK(writes.is_empty());
   }
   {
-    PendingWrites writes(kMi);
+    PendingWrites writes = writes_of(kMi);
     const auto begin = Clock::now();
     for (std::uint64_t i = 0; i < 100'000; ++i) writes.write(kMi - 1 - i, bytes("x"));
     drain(writes);

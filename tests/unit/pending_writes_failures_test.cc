@@ -24,7 +24,7 @@ TEST_CASE("the server takes less than it was sent", "[nfs]") {
            Row{.name = "more: it is lying", .count = 7, .again = "", .error = EIO},
        }) {
     INFO(row.name);
-    PendingWrites writes(kWriteSize);
+    PendingWrites writes = writes_of(kWriteSize);
     auto cursor = writes.errors().open();
     write(writes, 0, "abcdef");
     writes.push();
@@ -37,7 +37,7 @@ TEST_CASE("the server takes less than it was sent", "[nfs]") {
 }
 
 TEST_CASE("a failed piece is dropped, and what is newer stays", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   auto cursor = writes.errors().open();
   write(writes, 0, "abcdefgh");
   const auto token = writes.flush();
@@ -60,7 +60,7 @@ TEST_CASE("a failed piece is dropped, and what is newer stays", "[nfs]") {
 }
 
 TEST_CASE("after an error writes are sent through until one has succeeded", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   CHECK_FALSE(writes.writes_through());
   write(writes, 0, "abcdefghijklmnop");
   const auto sent = send_all(writes);
@@ -129,7 +129,7 @@ TEST_CASE("a truncation drops what is behind it, when it has succeeded", "[nfs]"
            .sent = "3:d 10:kl"},
        }) {
     INFO(row.name);
-    PendingWrites writes(kWriteSize);
+    PendingWrites writes = writes_of(kWriteSize);
     write(writes, 0, "a");
     writes.push();
     answer(writes, *send_one(writes));
@@ -149,7 +149,7 @@ TEST_CASE("a truncation drops what is behind it, when it has succeeded", "[nfs]"
 }
 
 TEST_CASE("a truncation and WRITEs behind it are not in flight at once", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "abcdefghijklmnopqrst");
   const auto sent = send_all(writes);
   REQUIRE(text_of(sent) == "0:abcdefgh 8:ijklmnop");
@@ -180,7 +180,7 @@ TEST_CASE("a truncation and WRITEs behind it are not in flight at once", "[nfs]"
 }
 
 TEST_CASE("what is given up is an error", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   auto cursor = writes.errors().open();
   writes.discard(ESTALE);
   CHECK(writes.errors().tell(cursor) == 0);  // there was nothing

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <random>
 #include <utility>
@@ -21,7 +22,10 @@ constexpr std::size_t kFileSize = FileModel::kLongest;
 class Simulation {
  public:
   Simulation(unsigned seed, Chances chances)
-      : random_(seed), chances_(chances), most_in_flight_(1 + seed % 7), writes_(kWriteSize) {}
+      : random_(seed),
+        chances_(chances),
+        most_in_flight_(1 + seed % 7),
+        writes_(std::make_shared<SpareBuffers>(kWriteSize, 4)) {}
 
   void run(std::uint64_t steps) {
     for (int i = 0; i < 3; ++i) open();

@@ -81,7 +81,7 @@ TEST_CASE("what is written is gathered into pieces", "[nfs]") {
            .at_flush = ""},
        }) {
     INFO(row.name);
-    PendingWrites writes(kWriteSize);
+    PendingWrites writes = writes_of(kWriteSize);
     for (const WriteCall& call : row.calls) write(writes, call.offset, call.text);
     const auto first = send_all(writes);
     CHECK(text_of(first) == row.at_once);
@@ -102,7 +102,7 @@ TEST_CASE("what is written is gathered into pieces", "[nfs]") {
 }
 
 TEST_CASE("no two writes of the same bytes are in flight", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "abcdefgh");
   const auto first = send_one(writes);
   REQUIRE(first);
@@ -117,7 +117,7 @@ TEST_CASE("no two writes of the same bytes are in flight", "[nfs]") {
 }
 
 TEST_CASE("a flush waits for what was written before it, and for no more", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "ab");
   const auto first = writes.flush();
   const auto a = send_one(writes);
@@ -150,7 +150,7 @@ TEST_CASE("a flush waits for what was written before it, and for no more", "[nfs
 }
 
 TEST_CASE("one who writes on and on does not hold up another's flush", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 80, "old");
   const auto token = writes.flush();
   for (int i = 0; i < 10; ++i) write(writes, static_cast<std::uint64_t>(i) * 8, "abcdefgh");
@@ -169,7 +169,7 @@ TEST_CASE("one who writes on and on does not hold up another's flush", "[nfs]") 
 }
 
 TEST_CASE("what a restart has lost is sent again", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "abcdefgh");
   write(writes, 8, "ijkl");
   const auto token = writes.flush();
@@ -231,7 +231,7 @@ TEST_CASE("what a restart has lost is sent again", "[nfs]") {
     CHECK(seen(writes, 0, 12) == "abXYefghijkl");
     CHECK(text_of(send_all(writes)) == "0:ab 4:efgh 8:ijkl");
   }
-  SECTION("the second time it is sent stable") {
+  SECTION("and twice: then it is sent stable") {
     answer(writes, sent[1], kBefore);
     REQUIRE(writes.next_commit());
     writes.committed(kAfter);
@@ -249,7 +249,7 @@ TEST_CASE("what a restart has lost is sent again", "[nfs]") {
 }
 
 TEST_CASE("an older version is never sent again over one that is stable", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "abcdefgh");
   answer(writes, *send_one(writes));
   writes.commit_soon();
@@ -263,7 +263,7 @@ TEST_CASE("an older version is never sent again over one that is stable", "[nfs]
 }
 
 TEST_CASE("what a reader takes from here", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "abcdefgh");
   answer(writes, *send_one(writes));
   writes.commit_soon();
@@ -298,7 +298,7 @@ TEST_CASE("what a reader takes from here", "[nfs]") {
 }
 
 TEST_CASE("pushing a range sends no other", "[nfs]") {
-  PendingWrites writes(kWriteSize);
+  PendingWrites writes = writes_of(kWriteSize);
   write(writes, 0, "a");
   write(writes, 10, "k");
   write(writes, 12, "m");
@@ -310,7 +310,7 @@ TEST_CASE("pushing a range sends no other", "[nfs]") {
 TEST_CASE("what is held stays in proportion to what was written", "[nfs]") {
   // Each write starts a byte before the last one and leaves a byte of it: a buffer must not stay
   // for that byte.
-  PendingWrites writes(1 << 20);
+  PendingWrites writes = writes_of(1 << 20);
   const std::string half(1 << 19, 'x');
   std::uint64_t most = 0;
   for (std::uint64_t i = 0; i < 1000; ++i) write(writes, (1 << 19) - i, half);

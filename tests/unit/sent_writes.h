@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,10 @@ using backends::nfs::PendingWrites;
 
 inline constexpr std::size_t kWriteSize = 8;
 inline constexpr PendingWrites::Verifier kBefore = 1, kAfter = 2;  // a restart
+
+inline PendingWrites writes_of(std::size_t write_size) {
+  return PendingWrites(std::make_shared<backends::nfs::SpareBuffers>(write_size, 32));
+}
 
 inline std::span<const std::byte> bytes(std::string_view text) {
   return std::as_bytes(std::span(text));
