@@ -83,7 +83,11 @@ TEST_CASE("every open is told of an error once", "[nfs]") {
   CHECK(errors.tell(first) == 0);
   errors.happened(EIO);
   CHECK(errors.has_untold());
-  auto third = errors.open();  // nobody has been told yet: it is told
+  auto early = errors.open();  // nobody has been told yet: it is told
+  CHECK(errors.tell(early) == EIO);
+  CHECK_FALSE(errors.has_untold());
+  errors.happened(EDQUOT);
+  auto third = errors.open();
   errors.happened(ENOSPC);
   CHECK(errors.tell(first) == ENOSPC);  // the latest
   CHECK_FALSE(errors.has_untold());

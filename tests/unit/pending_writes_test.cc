@@ -1,5 +1,6 @@
 #include "backends/nfs/pending_writes.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -295,6 +296,43 @@ TEST_CASE("what a reader takes from here", "[nfs]") {
   contents = "...";
   before.lay_over(2, std::as_writable_bytes(std::span(contents)));
   CHECK(contents == "2XY");
+}
+
+TEST_CASE("what is in flight does not change", "[nfs]") {
+  PendingWrites writes = writes_of(kWriteSize);
+  write(writes, 0, "abcdefgh");
+  const auto first = send_one(writes);
+  writes.written(first->number, {.count = 4, .is_stable = false, .verifier = kBefore});
+  const auto rest = writes.next_write();  // in the same buffer
+  REQUIRE(rest);
+  writes.commit_soon();
+  REQUIRE(writes.next_commit());
+  writes.committed(kAfter);
+  write(writes, 4, "WXYZ");  // goes on where the lost half ends
+  CHECK(seen(writes, 0, 8) == "abcdWXYZ");
+  CHECK(std::ranges::equal(rest->data, bytes("efgh")));
+}
+
+TEST_CASE("a stream is copied once", "[nfs]") {
+  PendingWrites writes = writes_of(64);
+  write(writes, 0, std::string(64, 'a'));
+  write(writes, 64, "b");
+  const auto buffer = writes.overlay({64, 65}).parts.at(0).buffer;
+  for (std::uint64_t at = 65; at < 127; ++at) write(writes, at, "b");
+  CHECK(writes.overlay({64, 127}).parts.at(0).buffer == buffer);
+  CHECK(writes.next_write()->data.size() == 64);
+  write(writes, 127, "b");
+  CHECK(writes.next_write()->data.data() == buffer->data.get());  // nor when it is sent
+}
+
+TEST_CASE("blocks are used again, as many as are wanted", "[nfs]") {
+  SpareBuffers spare(16, 1);
+  auto one = spare.take(), other = spare.take();
+  const std::byte* first = one.get();
+  CHECK(first != other.get());
+  spare.give_back(std::move(one));
+  spare.give_back(std::move(other));  // too many
+  CHECK(spare.take().get() == first);
 }
 
 TEST_CASE("pushing a range sends no other", "[nfs]") {
