@@ -145,7 +145,9 @@ class PendingWrites {
   bool is_sent(ByteRange range) const;
 
   Overlay overlay(ByteRange range) const;
-  // The size as it will be.
+  // The size as it will be. `server_size` is of attributes that are not older than the answers that
+  // were told here, or at least the end of every WRITE answered since: nothing else remembers where
+  // data ended that is stable and gone from here.
   std::uint64_t size(std::uint64_t server_size) const;
 
   bool has_unsent() const { return !unsent_.empty() || !in_flight_.empty(); }
