@@ -82,8 +82,8 @@ class PendingWrites {
   // A flush() or push(): everything that was written before it.
   using Token = Epoch;
 
-  // `spare` is shared by all files. Its blocks are as large as a WRITE may be; pieces are gathered
-  // up to multiples of that.
+  // `spare` is shared by all files of a volume. Its blocks are as large as a WRITE may be; pieces
+  // are gathered up to multiples of that.
   explicit PendingWrites(std::shared_ptr<SpareBuffers> spare);
 
   // --- What happens.
