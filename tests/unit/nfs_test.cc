@@ -142,13 +142,16 @@ TEST_CASE("a mount that is refused says why", "[nfs]") {
 
 TEST_CASE("the port mapper knows the server's ports", "[nfs]") {
   if (!can_run()) return;
-  const NfsServer server;
-  volumes::NfsOptions options = server.options();
-  options.port.reset();
-  options.mount_port.reset();
-  Volume volume(backend_on(options), {});
-  volume.put(volume.root(), "file", "text");
-  CHECK(std::filesystem::file_size(server.directory() + "/file") == 4);
+  in_network_of_its_own([] {
+    const NfsServer server;
+    volumes::NfsOptions options = server.options();
+    options.port.reset();
+    options.mount_port.reset();
+    Volume volume(backend_on(options), {});
+    volume.put(volume.root(), "file", "text");
+    CHECK(
+        comes_true([&] { return std::filesystem::file_size(server.directory() + "/file") == 4; }));
+  });
 }
 
 TEST_CASE("a volume goes on when its server has crashed and come back", "[nfs]") {
@@ -274,6 +277,73 @@ TEST_CASE("a file that is open when it is removed goes with its last user", "[nf
     volume.forget_all();
   }
   CHECK(comes_true([&] { return names_in(server.directory()) == 0; }));
+}
+
+TEST_CASE("written data survives the server's crash, and each error is told once", "[nfs]") {
+  if (!can_run()) return;
+  NfsServer server;
+  Volume volume(backend_on(server.options()), {});
+  const auto sync = [&](File& file) {
+    return code_of(
+        ask<void>([&](auto answer) { volume.backend().sync({}, file, false, std::move(answer)); }));
+  };
+  const auto close = [&](File& file) {
+    return code_of(
+        ask<void>([&](auto answer) { volume.backend().flush({}, file, std::move(answer)); }));
+  };
+  auto created = volume.create(volume.root(), "file", O_RDWR | O_EXCL);
+  REQUIRE(created);
+  File& file = *created->file;
+  SECTION("what was written before and during it") {
+    const std::string part(1 << 20, 'p');
+    std::string all;
+    for (int number = 0; number < 24; ++number) {
+      std::string text = part;
+      text[0] = static_cast<char>('a' + number);
+      REQUIRE(volume.write(file, text, static_cast<off_t>(all.size())) == text.size());
+      all += text;
+      if (number == 10) server.kill();
+      if (number == 20) server.start();
+    }
+    CHECK(sync(file) == 0);
+    server.kill();  // it takes with it what was not on disk
+    std::ifstream on_disk(server.directory() + "/file", std::ios::binary);
+    const std::string found{std::istreambuf_iterator<char>(on_disk), {}};
+    CHECK((found == all));
+    server.start();
+  }
+  SECTION("many small writes are seen at once and are few on the way") {
+    std::string all;
+    for (int number = 0; number < 1000; ++number) {
+      const std::string text = std::to_string(number) + ' ';
+      REQUIRE(volume.write(file, text, static_cast<off_t>(all.size())) == text.size());
+      all += text;
+    }
+    CHECK(volume.attributes(*created->known.inode)->size == static_cast<off_t>(all.size()));
+    CHECK(volume.lookup(volume.root(), "file")->attributes.size == static_cast<off_t>(all.size()));
+    CHECK(volume.text_of(*created->known.inode) == all);
+    CHECK(std::filesystem::file_size(server.directory() + "/file") == 0);
+    CHECK(close(file) == 0);
+    CHECK(std::filesystem::file_size(server.directory() + "/file") == all.size());
+  }
+  SECTION("data that rests goes by itself") {
+    REQUIRE(volume.write(file, "text", 0) == 4U);
+    CHECK(
+        comes_true([&] { return std::filesystem::file_size(server.directory() + "/file") == 4; }));
+  }
+  SECTION("an error") {
+    auto other = volume.open(*created->known.inode, O_RDWR);
+    REQUIRE(other);
+    REQUIRE(volume.write(file, "lost", 0) == 4U);
+    std::filesystem::remove(server.directory() + "/file");
+    server.kill();  // it would keep a descriptor
+    server.start();
+    CHECK(sync(file) == ESTALE);
+    CHECK(sync(file) == 0);
+    CHECK(close(**other) == ESTALE);  // to every open, once
+    CHECK(close(**other) == 0);
+    CHECK(close(file) == 0);
+  }
 }
 
 TEST_CASE("a directory of 20,000 names is listed whole", "[nfs]") {
