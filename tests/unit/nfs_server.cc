@@ -107,6 +107,13 @@ void in_network_of_its_own(const std::function<void()>& body) {
       std::strcpy(loopback.ifr_name, "lo");
       loopback.ifr_flags = IFF_UP | IFF_RUNNING;
       REQUIRE(::ioctl(socket.get(), SIOCSIFFLAGS, &loopback) == 0);
+      // Servers believe in addresses of their own only where there is one beside 127.0.0.1.
+      ifreq address{};
+      std::strcpy(address.ifr_name, "lo:1");
+      auto& documentation = reinterpret_cast<sockaddr_in&>(address.ifr_addr);
+      documentation.sin_family = AF_INET;
+      documentation.sin_addr.s_addr = htonl(0xc0000201);  // 192.0.2.1, RFC 5737
+      REQUIRE(::ioctl(socket.get(), SIOCSIFADDR, &address) == 0);
       body();
     } catch (...) {
       thrown = std::current_exception();
