@@ -9,9 +9,9 @@ namespace claimfs::backends::nfs {
 void NfsBackend::get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer) {
   ask<GetAttributes>(
       std::move(ticket), [handle](GETATTR3args& to) { to.object = handle.raw(); },
-      [this, answer = std::move(answer)](Result<GETATTR3res*> reply, bool) mutable {
+      [this, handle, answer = std::move(answer)](Result<GETATTR3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
-        answer.complete(told((*reply)->GETATTR3res_u.resok.obj_attributes));
+        answer.complete(corrected(handle, told((*reply)->GETATTR3res_u.resok.obj_attributes)));
       });
 }
 
@@ -26,7 +26,7 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
       [this, ticket, handle, answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
         if (const auto after = told((*reply)->SETATTR3res_u.resok.obj_wcc.after))
-          answer.complete(*after);
+          answer.complete(corrected(handle, *after));
         else
           get(ticket, handle, std::move(answer));
       });
@@ -55,6 +55,23 @@ void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_f
   const bool is_of_open = open_file && changes.size && !changes.mode && !changes.uid;
   TicketPointer ticket =
       is_of_open ? ticket_for(caller, nfs(*open_file).opener()) : ticket_for(caller);
+  // What was written before has its own time and rights, and what is cut off goes with the rest.
+  if (const auto written = written_files_.find(file.handle())) {
+    written->flush(ticket, nullptr,
+                   [this, &file, ticket, changes,
+                    answer = std::move(answer)](const Result<void>& flushed) mutable {
+                     // An error of it is for those who wrote; who gave up waiting hears of that.
+                     if (!flushed) return answer.complete(failure(flushed.error()));
+                     change(ticket, file, changes, std::move(answer));
+                     return true;
+                   });
+    return;
+  }
+  change(std::move(ticket), file, changes, std::move(answer));
+}
+
+void NfsBackend::change(TicketPointer ticket, NfsInode& file, const AttributeChanges& changes,
+                        Answer<Attributes> answer) {
   set(ticket, file.handle(), to_sattr(changes),
       [this, &file, ticket, kill_set_id = changes.kill_set_id,
        answer = std::move(answer)](Result<Attributes> attributes) mutable {

@@ -1,6 +1,7 @@
 #include "backends/nfs/backend.h"
 
 #include <cerrno>
+#include <future>
 
 namespace claimfs::backends::nfs {
 
@@ -12,6 +13,8 @@ constexpr auto kProbing = std::chrono::seconds(1);
 constexpr auto kProbeAgain = std::chrono::seconds(10);
 // What nobody waits for any more (hidden names) may take so long when the volume is left.
 constexpr auto kLeaving = std::chrono::seconds(2);
+// And what was written so long.
+constexpr auto kWritingBack = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -25,13 +28,16 @@ Result<void> NfsBackend::start() {
   probed_.with([&](Probed& probed) { probed = {told(export_.root_attributes), 0, {}}; });
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
   watched_.with([&](auto& watched) { watched = session_; });
+  written_volume_ = std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline());
   return {};
 }
 
 void NfsBackend::stop() {
   if (!session_) return;
+  write_back_all();
   session_->drain(kLeaving);
   session_->stop();
+  written_volume_.reset();
   session_.reset();
 }
 
@@ -40,6 +46,21 @@ std::optional<Backend::Silence> NfsBackend::silence() const {
   const auto since = session ? session->silent_since() : std::nullopt;
   if (!since) return std::nullopt;
   return Silence{.who = "nfs: server " + options_.server, .since = *since};
+}
+
+// Most has gone with its close(2). What has not, and what a server that is down keeps here, may
+// take so long.
+void NfsBackend::write_back_all() {
+  const auto ticket = std::make_shared<Ticket>();
+  ticket->deadline = Clock::now() + kWritingBack;
+  for (const auto& file : written_files_.all()) {
+    auto promise = std::make_shared<std::promise<void>>();
+    file->flush(ticket, nullptr, [promise](const Result<void>&) {
+      promise->set_value();
+      return true;
+    });
+    promise->get_future().wait();
+  }
 }
 
 Result<Attributes> NfsBackend::probe() {
@@ -67,6 +88,11 @@ void NfsBackend::root(Answer<Entry> answer) {
   answer.complete(Entry{std::make_unique<NfsInode>(export_.root, attributes.mode), attributes});
 }
 
+std::optional<Clock::duration> NfsBackend::soft_deadline() const {
+  if (options_.hard) return std::nullopt;
+  return options_.soft_deadline.value_or(options_.timeout * (options_.retransmissions + 1));
+}
+
 NfsBackend::TicketPointer NfsBackend::ticket_for(const Caller& caller) {
   return ticket_for(caller, identity_of(caller));
 }
@@ -74,9 +100,7 @@ NfsBackend::TicketPointer NfsBackend::ticket_for(const Caller& caller) {
 NfsBackend::TicketPointer NfsBackend::ticket_for(const Caller& caller, const Identity& opener) {
   auto ticket = std::make_shared<Ticket>();
   ticket->identity = opener;
-  if (!options_.hard)
-    ticket->deadline = Clock::now() + options_.soft_deadline.value_or(
-                                          options_.timeout * (options_.retransmissions + 1));
+  if (const auto soft = soft_deadline()) ticket->deadline = Clock::now() + *soft;
   session_->let_interrupt(ticket, caller);
   return ticket;
 }

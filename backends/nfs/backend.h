@@ -109,6 +109,8 @@ class NfsBackend final : public Backend {
   static NfsInode& nfs(Inode& inode) { return static_cast<NfsInode&>(inode); }
   static NfsFile& nfs(File& file) { return static_cast<NfsFile&>(file); }
 
+  std::optional<Clock::duration> soft_deadline() const;
+
   // A new operation's, by whoever asks, or by whoever opened the file.
   TicketPointer ticket_for(const Caller& caller);
   TicketPointer ticket_for(const Caller& caller, const Identity& opener);
@@ -141,6 +143,8 @@ class NfsBackend final : public Backend {
   void get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer);
   void set(TicketPointer ticket, const FileHandle& handle, const sattr3& changes,
            Answer<Attributes> answer);
+  void change(TicketPointer ticket, NfsInode& file, const AttributeChanges& changes,
+              Answer<Attributes> answer);
 
   // What a name that is about to go stands for, if that matters: when it is open, or may be.
   struct Leaving {
@@ -164,8 +168,19 @@ class NfsBackend final : public Backend {
 
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
-  struct ManyWrites;
-  void write_at(TicketPointer ticket, const FileHandle& handle, std::shared_ptr<ManyWrites> writes);
+  void read_from_server(TicketPointer ticket, const FileHandle& handle, std::size_t size,
+                        off_t offset, Answer<std::span<const std::byte>> answer);
+  void read_over(TicketPointer ticket, const FileHandle& handle, std::size_t size, off_t offset,
+                 std::shared_ptr<WrittenFile> written, WrittenFile::View view,
+                 Answer<std::span<const std::byte>> answer);
+  Answer<std::size_t> killing_set_id(TicketPointer ticket, NfsFile& file,
+                                     Answer<std::size_t> answer);
+  // The server's word on a file, with what is newer here.
+  Attributes corrected(const FileHandle& handle, Attributes attributes) const {
+    if (const auto written = written_files_.find(handle)) written->correct(attributes);
+    return attributes;
+  }
+  void write_back_all();
   struct Listing;
   void read_on(std::shared_ptr<Listing> listing);
 
@@ -177,6 +192,8 @@ class NfsBackend final : public Backend {
   Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
   std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
   std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
+  std::shared_ptr<WrittenVolume> written_volume_;  // as session_
+  WrittenFiles written_files_;
   LocalLocks locks_;
 
   // What probe() found last.

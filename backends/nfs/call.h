@@ -29,6 +29,9 @@ class Call {
   virtual After replied(void* reply) = 0;
   virtual void fail(int errno_code) = 0;
 
+  // Whether somebody still waits for it; otherwise it is dropped without a word.
+  virtual bool is_wanted() const { return true; }
+
   Ticket& ticket() { return *ticket_; }
 
   // What the connection notes of it.

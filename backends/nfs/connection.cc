@@ -129,7 +129,7 @@ void Connection::add(std::unique_ptr<Call> call) {
   const std::uint64_t number = next_number_++;
   Call& added = *calls_.emplace(number, std::move(call)).first->second;
   ++unsent_;
-  if (context_) send(number, added);
+  if (context_ && added.not_before == Clock::time_point{}) send(number, added);
 }
 
 void Connection::send(std::uint64_t number, Call& call) {
@@ -171,6 +171,11 @@ void Connection::look_at_times() {
   std::vector<std::pair<std::unique_ptr<Call>, int>> over;
   for (auto at = calls_.begin(); at != calls_.end();) {
     Call& call = *at->second;
+    if (!call.is_wanted()) {
+      if (!call.is_sent) --unsent_;
+      at = calls_.erase(at);
+      continue;
+    }
     const int error = call.ticket().is_given_up.load(std::memory_order_acquire) ? EINTR
                       : now >= call.ticket().deadline                           ? ETIMEDOUT
                                                                                 : 0;

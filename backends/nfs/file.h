@@ -12,6 +12,7 @@
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/identity.h"
+#include "backends/nfs/written_file.h"
 #include "base/fd.h"
 
 namespace claimfs::backends::nfs {
@@ -20,17 +21,28 @@ namespace claimfs::backends::nfs {
 // are those of the open.
 class NfsFile final : public File {
  public:
+  // `written` when it may be written to.
   NfsFile(const FileHandle& handle, int flags, const Identity& opener,
-          std::shared_ptr<OpenFiles> open_files)
-      : handle_(handle), flags_(flags), opener_(opener), open_files_(std::move(open_files)) {
+          std::shared_ptr<OpenFiles> open_files, std::shared_ptr<WrittenFile> written)
+      : handle_(handle),
+        flags_(flags),
+        opener_(opener),
+        open_files_(std::move(open_files)),
+        written_(std::move(written)) {
     open_files_->opened(handle_);
+    if (written_) told_errors = written_->open();
   }
-  ~NfsFile() override { open_files_->closed(handle_); }
+  ~NfsFile() override {
+    if (written_) written_->flush_in_background();
+    open_files_->closed(handle_);
+  }
 
   const FileHandle& handle() const { return handle_; }
   const Identity& opener() const { return opener_; }
   bool is_readable() const { return (flags_ & O_ACCMODE) == O_RDONLY || is_both(); }
   bool is_writable() const { return (flags_ & O_ACCMODE) == O_WRONLY || is_both(); }
+  WrittenFile* written() const { return written_.get(); }
+  WriteErrors::Cursor told_errors;  // the WrittenFile's lock guards it
 
   // For flock: a description of its own of what stands for the file (LocalLocks).
   std::mutex locking;
@@ -43,6 +55,7 @@ class NfsFile final : public File {
   const int flags_;
   const Identity opener_;
   const std::shared_ptr<OpenFiles> open_files_;
+  const std::shared_ptr<WrittenFile> written_;
 };
 
 // An open directory, with what was read of it last: the kernel takes less at once than the server

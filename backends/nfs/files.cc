@@ -39,7 +39,10 @@ Verifier new_verifier() {
 
 std::unique_ptr<File> NfsBackend::make_file(const Ticket& ticket, const FileHandle& handle,
                                             int flags) {
-  return std::make_unique<NfsFile>(handle, flags, ticket.identity, open_files_);
+  const bool is_written = (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
+  return std::make_unique<NfsFile>(
+      handle, flags, ticket.identity, open_files_,
+      is_written ? written_files_.get(handle, written_volume_) : nullptr);
 }
 
 void NfsBackend::open(const Caller& caller, Inode& inode, int flags,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <vector>
 
 #include "backends/nfs/backend.h"
 
@@ -81,7 +82,43 @@ void NfsBackend::read(const Caller& caller, File& file, std::size_t size, off_t 
     return;
   }
   TicketPointer ticket = ticket_for(caller, from.opener());
-  const auto in_pieces = [this, ticket, handle = from.handle(), size,
+  if (auto written = written_files_.find(from.handle())) {
+    if (auto view = written->view(static_cast<std::uint64_t>(offset), size))
+      return read_over(std::move(ticket), from.handle(), size, offset, std::move(written),
+                       std::move(*view), std::move(answer));
+  }
+  read_from_server(std::move(ticket), from.handle(), size, offset, std::move(answer));
+}
+
+// What the server has, under what is newer here.
+void NfsBackend::read_over(TicketPointer ticket, const FileHandle& handle, std::size_t size,
+                           off_t offset, std::shared_ptr<WrittenFile> written,
+                           WrittenFile::View view, Answer<std::span<const std::byte>> answer) {
+  const auto begin = static_cast<std::uint64_t>(offset);
+  std::vector<std::byte> bytes(size);  // zeros: behind the server's end, too
+  if (view.overlay.is_complete) {
+    written->lay_over(view, begin, bytes);
+    answer.complete(std::span<const std::byte>(bytes));
+    return;
+  }
+  read_from_server(
+      std::move(ticket), handle, size, offset,
+      [written = std::move(written), view = std::move(view), begin, bytes = std::move(bytes),
+       answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
+        if (!read) return answer.complete(std::move(read));
+        std::ranges::copy(*read, bytes.begin());
+        const std::uint64_t written_here = view.end > begin ? view.end - begin : 0;
+        const std::size_t end = std::min<std::uint64_t>(
+            bytes.size(), std::max<std::uint64_t>(read->size(), written_here));
+        const std::span<std::byte> seen(bytes.data(), end);
+        written->lay_over(view, begin, seen);
+        return answer.complete(std::span<const std::byte>(seen));
+      });
+}
+
+void NfsBackend::read_from_server(TicketPointer ticket, const FileHandle& handle, std::size_t size,
+                                  off_t offset, Answer<std::span<const std::byte>> answer) {
+  const auto in_pieces = [this, ticket, handle, size,
                           offset](Answer<std::span<const std::byte>> to) {
     auto reads = std::make_shared<ManyReads>(ticket, handle, offset, size, std::move(to));
     for (std::size_t at = 0; at < size; at += export_.read_size)
@@ -91,7 +128,7 @@ void NfsBackend::read(const Caller& caller, File& file, std::size_t size, off_t 
   // The usual request: its bytes go from libnfs' buffer to the caller.
   ask<Read>(
       ticket,
-      [handle = from.handle(), offset, size](READ3args& to) {
+      [handle, offset, size](READ3args& to) {
         to.file = handle.raw();
         to.offset = static_cast<offset3>(offset);
         to.count = static_cast<count3>(size);

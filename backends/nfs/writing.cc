@@ -1,58 +1,38 @@
-#include <algorithm>
+#include <sys/stat.h>
+
 #include <cerrno>
+#include <vector>
 
 #include "backends/nfs/backend.h"
 
 namespace claimfs::backends::nfs {
 
-// The rest of a request's data, written piece by piece and stable.
-struct NfsBackend::ManyWrites {
-  std::vector<std::byte> data;
-  std::uint64_t offset = 0;
-  std::size_t done = 0;
-  bool kill_set_id = false;
-  Answer<std::size_t> answer;
-};
-
-void NfsBackend::write_at(TicketPointer ticket, const FileHandle& handle,
-                          std::shared_ptr<ManyWrites> writes) {
-  const std::size_t size =
-      std::min<std::size_t>(export_.write_size, writes->data.size() - writes->done);
-  ask<Write>(
-      ticket,
-      [handle, writes, size](WRITE3args& to) {
-        to.file = handle.raw();
-        to.offset = writes->offset + writes->done;
-        to.count = static_cast<count3>(size);
-        to.stable = FILE_SYNC;
-        to.data.data_len = static_cast<u_int>(size);
-        to.data.data_val = reinterpret_cast<char*>(writes->data.data() + writes->done);
-      },
-      [this, ticket, handle, writes](Result<WRITE3res*> reply, bool) {
-        const std::size_t before = writes->done;
-        if (!reply && before > 0) {
-          writes->answer.complete(before);
-          return;
-        }
-        if (!reply) return writes->answer.refuse(reply.error());
-        const WRITE3resok& written = (*reply)->WRITE3res_u.resok;
-        const std::size_t taken =
-            std::min<std::size_t>(written.count, writes->data.size() - before);
-        if (taken == 0) return writes->answer.refuse(EIO);
-        writes->done += taken;
-        if (writes->done < writes->data.size()) return write_at(ticket, handle, writes);
-        const auto after = told(written.file_wcc.after);
-        const mode_t mode = after ? without_set_id(after->mode) : 0;
-        if (!writes->kill_set_id || !after || mode == after->mode) {
-          writes->answer.complete(writes->done);
-          return;
-        }
-        // The server did not see to it: it has taken the writer for a privileged one.
-        set(ticket, handle, to_sattr(mode), [writes](Result<Attributes> killed) {
-          if (!killed) return writes->answer.complete(failure(killed.error()));
-          return writes->answer.complete(writes->done);
+// Servers take set-id bits away themselves when somebody unprivileged writes. One who is root to
+// them and may not keep the bits has them taken away here, before he is answered.
+Answer<std::size_t> NfsBackend::killing_set_id(TicketPointer ticket, NfsFile& file,
+                                               Answer<std::size_t> answer) {
+  return [this, ticket, &file, answer = std::move(answer)](Result<std::size_t> wrote) mutable {
+    if (!wrote) return answer.complete(std::move(wrote));
+    auto answer_with = std::make_shared<Answer<std::size_t>>(std::move(answer));
+    const auto ended = [answer_with, size = *wrote](const Result<Attributes>& killed) {
+      if (!killed) return answer_with->complete(failure(killed.error()));
+      return answer_with->complete(size);
+    };
+    file.written()->flush(
+        ticket, &file.told_errors,
+        [this, ticket, handle = file.handle(), answer_with, ended](const Result<void>& flushed) {
+          if (!flushed) return answer_with->complete(failure(flushed.error()));
+          get(ticket, handle, [this, ticket, handle, ended](Result<Attributes> attributes) {
+            if (!attributes) return ended(attributes);
+            const mode_t mode = without_set_id(attributes->mode);
+            if (mode == attributes->mode) return ended(attributes);
+            set(ticket, handle, to_sattr(mode), ended);
+            return true;
+          });
+          return true;
         });
-      });
+    return true;
+  };
 }
 
 void NfsBackend::write(const Caller& caller, File& file, std::span<const std::byte> data,
@@ -64,24 +44,48 @@ void NfsBackend::write(const Caller& caller, File& file, std::span<const std::by
     answer.complete(std::size_t{0});
     return;
   }
+  if (!options.append && export_.largest_file != 0 &&
+      static_cast<std::uint64_t>(offset) + data.size() > export_.largest_file)
+    return answer.refuse(EFBIG);
   TicketPointer ticket = ticket_for(caller, to.opener());
-  auto writes = std::make_shared<ManyWrites>(
-      ManyWrites{.data = std::vector<std::byte>(data.begin(), data.end()),
-                 .offset = static_cast<std::uint64_t>(offset),
-                 .kill_set_id = options.kill_set_id,
-                 .answer = std::move(answer)});
-  if (!options.append) return write_at(ticket, to.handle(), std::move(writes));
+  Answer<std::size_t> done = options.kill_set_id && ticket->identity.uid == 0
+                                 ? killing_set_id(ticket, to, std::move(answer))
+                                 : std::move(answer);
+  if (!options.append) {
+    to.written()->write(ticket, data, {.offset = static_cast<std::uint64_t>(offset)},
+                        to.told_errors, std::move(done));
+    return;
+  }
   get(ticket, to.handle(),
-      [this, ticket, handle = to.handle(), writes](Result<Attributes> attributes) {
-        if (!attributes) return writes->answer.complete(failure(attributes.error()));
-        writes->offset = static_cast<std::uint64_t>(attributes->size);
-        write_at(ticket, handle, writes);
+      [ticket, &to, bytes = std::vector<std::byte>(data.begin(), data.end()),
+       done = std::move(done)](Result<Attributes> attributes) mutable {
+        if (!attributes) return done.complete(failure(attributes.error()));
+        to.written()->write(ticket, bytes,
+                            {.append_to = static_cast<std::uint64_t>(attributes->size)},
+                            to.told_errors, std::move(done));
         return true;
       });
 }
 
-void NfsBackend::flush(const Caller&, File&, Answer<void> answer) { answer.complete({}); }
+// close(2) and fsync(2): what was written is on the server's disk when they return, or they say
+// what became of it. Closing makes it so that whoever opens the file next, anywhere, sees it.
+void NfsBackend::flush(const Caller& caller, File& file, Answer<void> answer) {
+  NfsFile& closed = nfs(file);
+  if (closed.written())
+    closed.written()->flush(ticket_for(caller, closed.opener()), &closed.told_errors,
+                            std::move(answer));
+  else
+    answer.complete({});
+}
 
-void NfsBackend::sync(const Caller&, File&, bool, Answer<void> answer) { answer.complete({}); }
+void NfsBackend::sync(const Caller& caller, File& file, bool, Answer<void> answer) {
+  NfsFile& synced = nfs(file);
+  if (synced.written()) return flush(caller, file, std::move(answer));
+  // Opened for reading only: what others have written here.
+  if (const auto written = written_files_.find(synced.handle()))
+    written->flush(ticket_for(caller, synced.opener()), nullptr, std::move(answer));
+  else
+    answer.complete({});
+}
 
 }  // namespace claimfs::backends::nfs

@@ -2,15 +2,20 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -73,18 +78,49 @@ pid_t run(std::initializer_list<std::string> words) {
 // to start goes with the process.
 void have_port_mapper() {
   if (listens(kPortMapper)) return;
-  static pid_t mapper = 0;
-  mapper = run({"rpcbind", "-f", "-w"});
-  std::atexit([] {
-    ::kill(mapper, SIGTERM);
-    ::waitpid(mapper, nullptr, 0);
-  });
+  static std::vector<pid_t> mappers;
+  if (mappers.empty())
+    std::atexit([] {
+      for (const pid_t mapper : mappers) {
+        ::kill(mapper, SIGTERM);
+        ::waitpid(mapper, nullptr, 0);
+      }
+    });
+  mappers.push_back(run({"rpcbind", "-f", "-w"}));
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (!listens(kPortMapper) && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(kAgain);
 }
 
 }  // namespace
+
+void in_network_of_its_own(const std::function<void()>& body) {
+  std::exception_ptr thrown;
+  std::thread([&] {
+    try {
+      REQUIRE(::unshare(CLONE_NEWNET | CLONE_NEWNS) == 0);
+      // The port mapper is also asked, and locked, by files in there.
+      REQUIRE(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+      REQUIRE(::mount("run", "/run", "tmpfs", 0, nullptr) == 0);
+      const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+      ifreq loopback{};
+      std::strcpy(loopback.ifr_name, "lo");
+      loopback.ifr_flags = IFF_UP | IFF_RUNNING;
+      REQUIRE(::ioctl(socket.get(), SIOCSIFFLAGS, &loopback) == 0);
+      // Servers believe in addresses of their own only where there is one beside 127.0.0.1.
+      ifreq address{};
+      std::strcpy(address.ifr_name, "lo:1");
+      auto& documentation = reinterpret_cast<sockaddr_in&>(address.ifr_addr);
+      documentation.sin_family = AF_INET;
+      documentation.sin_addr.s_addr = htonl(0xc0000201);  // 192.0.2.1, RFC 5737
+      REQUIRE(::ioctl(socket.get(), SIOCSIFADDR, &address) == 0);
+      body();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  }).join();
+  if (thrown) std::rethrow_exception(thrown);
+}
 
 bool NfsServer::can_run() {
   return ::geteuid() == 0 && ::access(kGanesha, X_OK) == 0 &&

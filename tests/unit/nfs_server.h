@@ -2,12 +2,17 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "volumes/nfs_options.h"
 
 namespace claimfs::tests {
+
+// Runs this where no other server is known to the port mapper: on a thread, with the threads and
+// processes that it makes, in a network with nobody else.
+void in_network_of_its_own(const std::function<void()>& body);
 
 // A real NFS server (nfs-ganesha) on free ports of 127.0.0.1, with an exported directory of its
 // own. Both go with it, whatever state the server is in.

@@ -5,64 +5,14 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <thread>
 
-#include "backends/nfs.h"
 #include "backends/nfs/status.h"
-#include "tests/backend_contract/contract.h"
-#include "tests/unit/catch.h"
-#include "tests/unit/nfs_server.h"
+#include "tests/unit/nfs_volume.h"
 
 namespace claimfs::tests {
 
-namespace {
-
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// Whether the server-bound tests can run; says so when not.
-bool can_run() {
-  if (NfsServer::can_run()) return true;
-  WARN("skipped: this needs root, nfs-ganesha and nfs-ganesha-vfs");
-  return false;
-}
-
-std::unique_ptr<Backend> backend_on(const volumes::NfsOptions& options) {
-  return make_nfs_backend(options, {});
-}
-
-std::size_t names_in(const std::string& directory) {
-  return static_cast<std::size_t>(
-      std::distance(std::filesystem::directory_iterator(directory), {}));
-}
-
-template <class Condition>
-bool comes_true(Condition condition) {
-  const auto until = Clock::now() + seconds(10);
-  while (!condition()) {
-    if (Clock::now() > until) return false;
-    std::this_thread::sleep_for(milliseconds(2));
-  }
-  return true;
-}
-
-// A caller whose interruption comes from the test.
-struct Interrupted final : Interruption {
-  void on_interrupt(std::function<void()> give_up) override { now = std::move(give_up); }
-  std::function<void()> now;
-};
-
-Caller caller_who_can(std::shared_ptr<Interrupted>& interruption) {
-  Caller caller;
-  caller.interruptions = {[](void* held) -> std::shared_ptr<Interruption> {
-                            return *static_cast<std::shared_ptr<Interrupted>*>(held);
-                          },
-                          &interruption};
-  return caller;
-}
-
-}  // namespace
 
 TEST_CASE("a server's refusals are errnos", "[nfs]") {
   struct Row {
@@ -142,115 +92,16 @@ TEST_CASE("a mount that is refused says why", "[nfs]") {
 
 TEST_CASE("the port mapper knows the server's ports", "[nfs]") {
   if (!can_run()) return;
-  const NfsServer server;
-  volumes::NfsOptions options = server.options();
-  options.port.reset();
-  options.mount_port.reset();
-  Volume volume(backend_on(options), {});
-  volume.put(volume.root(), "file", "text");
-  CHECK(std::filesystem::file_size(server.directory() + "/file") == 4);
-}
-
-TEST_CASE("a volume goes on when its server has crashed and come back", "[nfs]") {
-  if (!can_run()) return;
-  NfsServer server;
-  Volume volume(backend_on(server.options()), {});
-  const Known file = volume.put(volume.root(), "file", "before");
-  server.kill();
-  // Asked while there is nobody to answer.
-  std::thread asking([&] {
-    const auto writer = volume.open(*file.inode, O_RDWR);
-    CHECK(code_of(writer) == 0);
-    if (writer) CHECK(volume.write(**writer, "after!", 0) == 6U);
+  in_network_of_its_own([] {
+    const NfsServer server;
+    volumes::NfsOptions options = server.options();
+    options.port.reset();
+    options.mount_port.reset();
+    Volume volume(backend_on(options), {});
+    volume.put(volume.root(), "file", "text");
+    CHECK(
+        comes_true([&] { return std::filesystem::file_size(server.directory() + "/file") == 4; }));
   });
-  std::this_thread::sleep_for(milliseconds(300));
-  server.start();
-  asking.join();
-  CHECK(volume.text_of(*file.inode) == "after!");
-}
-
-TEST_CASE("changes are done once though the server dies under them", "[nfs]") {
-  if (!can_run()) return;
-  NfsServer server;
-  Volume volume(backend_on(server.options()), {});
-  constexpr int kFiles = 300;
-  std::atomic<bool> is_over{false};
-  std::thread crashing([&] {
-    for (int crash = 0; crash < 3; ++crash) {
-      std::this_thread::sleep_for(milliseconds(30));
-      server.kill();
-      server.start();
-    }
-    is_over = true;
-  });
-  int failures = 0;
-  int number = 0;
-  for (; number < kFiles || !is_over; ++number) {
-    const std::string name = std::to_string(number);
-    if (!volume.make_directory(volume.root(), "d" + name)) ++failures;
-    if (!volume.create(volume.root(), name, O_RDWR | O_EXCL)) ++failures;
-    if (!volume.rename(volume.root(), name, volume.root(), "r" + name)) ++failures;
-    if (!volume.unlink(volume.root(), "r" + name)) ++failures;
-    if (!volume.remove_directory(volume.root(), "d" + name)) ++failures;
-  }
-  crashing.join();
-  CHECK(failures == 0);
-  CHECK(names_in(server.directory()) == 0);
-}
-
-TEST_CASE("a soft volume gives up in time, a hard one waits", "[nfs]") {
-  if (!can_run()) return;
-  NfsServer server;
-  volumes::NfsOptions options = server.options();
-  options.hard = false;
-  options.soft_deadline = milliseconds(400);
-  Volume soft(backend_on(options), {});
-  server.freeze();
-  const auto before = Clock::now();
-  CHECK(code_of(soft.lookup(soft.root(), "x")) == ETIMEDOUT);
-  CHECK(Clock::now() - before >= milliseconds(400));
-  CHECK(Clock::now() - before < seconds(3));
-  server.thaw();
-  CHECK(code_of(soft.lookup(soft.root(), "x")) == ENOENT);
-}
-
-TEST_CASE("who is interrupted need not wait for the server", "[nfs]") {
-  if (!can_run()) return;
-  NfsServer server;
-  Volume volume(backend_on(server.options()), {});
-  auto interruption = std::make_shared<Interrupted>();
-  server.freeze();
-  std::promise<int> answered;
-  volume.backend().lookup(caller_who_can(interruption), volume.root(), "x",
-                          [&](Result<Entry> found) {
-                            answered.set_value(code_of(found));
-                            return true;
-                          });
-  auto answer = answered.get_future();
-  CHECK(answer.wait_for(milliseconds(100)) == std::future_status::timeout);
-  REQUIRE(interruption->now);
-  interruption->now();
-  REQUIRE(answer.wait_for(seconds(1)) == std::future_status::ready);
-  CHECK(answer.get() == EINTR);
-  server.thaw();
-  CHECK(code_of(volume.lookup(volume.root(), "x")) == ENOENT);  // the late reply harms nobody
-}
-
-TEST_CASE("a volume is left though its server does not answer", "[nfs]") {
-  if (!can_run()) return;
-  NfsServer server;
-  auto volume = std::make_unique<Volume>(backend_on(server.options()), Features{});
-  server.freeze();
-  std::promise<int> answered;
-  volume->backend().lookup({}, volume->root(), "x", [&](Result<Entry> found) {
-    answered.set_value(code_of(found));
-    return true;
-  });
-  const auto before = Clock::now();
-  volume.reset();
-  CHECK(Clock::now() - before < seconds(5));
-  CHECK(answered.get_future().get() == EIO);
-  server.thaw();
 }
 
 TEST_CASE("a file that is open when it is removed goes with its last user", "[nfs]") {
