@@ -8,8 +8,8 @@ namespace claimfs::backends::nfs {
 
 namespace {
 
-constexpr std::size_t kMostWritesInFlight = 16;               // of one file
-constexpr std::uint64_t kCommitAtBytes = 32U << 20U;          // answered, and not yet committed
+constexpr std::size_t kMostWritesInFlight = 8;                // of one file
+constexpr std::uint64_t kCommitAtBytes = 16U << 20U;          // answered, and not yet committed
 constexpr Clock::duration kGather = std::chrono::seconds(1);  // how long data rests for more
 
 // Never sent: it waits in a connection, which looks at its deadline and its interruption.

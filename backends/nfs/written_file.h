@@ -25,7 +25,7 @@ struct WrittenVolume {
         soft_deadline(soft),
         spare(std::make_shared<SpareBuffers>(write_size, kMostSpare)) {}
 
-  static constexpr std::size_t kMostSpare = 16;
+  static constexpr std::size_t kMostSpare = 32;
   // Beyond this, writers wait for the server as with O_SYNC.
   static constexpr std::uint64_t kMostHeldBytes = 128U << 20U;
 
