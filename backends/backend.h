@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -160,6 +161,13 @@ class Backend {
   virtual Enforcement enforcement() const { return Enforcement::None; }
   // Files that are opened now are written to by asking us, whoever reads them.
   virtual bool must_see_writes() const { return false; }
+  // Whom it waits for in vain, in the words of a log ("nfs: server files.example.com"), and since
+  // when; absent while everything is answered. At any time.
+  struct Silence {
+    std::string who;
+    std::chrono::steady_clock::time_point since;
+  };
+  virtual std::optional<Silence> silence() const { return std::nullopt; }
   // The root's attributes without using the volume (nothing is created, nothing is kept); may be
   // called before start().
   virtual Result<Attributes> probe() = 0;

@@ -4,11 +4,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
 
 #include "base/result.h"
+#include "volumes/nfs_options.h"
 
 namespace claimfs::backends {
 
@@ -45,5 +47,9 @@ class Ground {
   // and a number. Nothing there is success, and an empty answer.
   virtual Result<std::string> archive(const std::string& path, const std::string& name) = 0;
 };
+
+// The ground that a share of an NFS server is: paths are the server's, and what is not below the
+// share's path is refused.
+using MakeNfsGround = std::function<std::unique_ptr<Ground>(volumes::NfsOptions share)>;
 
 }  // namespace claimfs::backends

@@ -1,9 +1,11 @@
 #include "backends/make_backend.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "backends/block.h"
 #include "backends/host_path.h"
+#include "backends/nfs.h"
 #include "backends/refusing_backend.h"
 
 namespace claimfs::backends {
@@ -42,19 +44,36 @@ std::string set_up_failed(const volumes::Volume& volume, const std::string& why)
 
 std::string not_served(const volumes::Volume& volume) {
   std::string source = "has no source";
-  if (std::holds_alternative<volumes::NfsSource>(volume.source)) source = "is an nfs volume";
-  if (std::holds_alternative<volumes::CsiSource>(volume.source)) source = "is a csi volume";
+  if (const auto* csi = std::get_if<volumes::CsiSource>(&volume.source))
+    source = "is a csi volume of " + csi->driver;
   if (const auto* other = std::get_if<volumes::OtherSource>(&volume.source))
     source = "is a " + other->field + " volume";
   return "it " + source +
-         ", which this version of claimfs does not serve: it serves hostPath and local";
+         ", which claimfs does not serve: it serves hostPath, local, nfs and csi of nfs.csi.k8s.io";
+}
+
+std::unique_ptr<Backend> unmountable(const volumes::Volume& volume, const std::string& why) {
+  return std::make_unique<UnmountableBackend>(set_up_failed(volume, why));
+}
+
+std::unique_ptr<Backend> make_nfs(const volumes::Volume& volume, Mounting mounting) {
+  if (volume.mode == volumes::VolumeMode::Block) {
+    return unmountable(volume,
+                       std::holds_alternative<volumes::CsiSource>(volume.source)
+                           ? "rpc error: code = InvalidArgument desc = block volume capability not "
+                             "supported"
+                           : "an nfs volume cannot be a block device (volumeMode: Block)");
+  }
+  auto options = volumes::nfs_options(volume, mounting.claim_modes, mounting.nfs);
+  if (!options) return unmountable(volume, options.error());
+  return make_nfs_backend(std::move(*options), std::move(mounting.capacity));
 }
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, CapacityOptions capacity,
-                                      std::optional<std::string> refusal) {
-  if (refusal) return std::make_unique<UnmountableBackend>(std::move(*refusal));
+std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, Mounting mounting) {
+  if (mounting.refusal) return std::make_unique<UnmountableBackend>(std::move(*mounting.refusal));
+  if (volumes::is_nfs(volume)) return make_nfs(volume, std::move(mounting));
   std::string path, type;
   const auto* local = std::get_if<volumes::LocalSource>(&volume.source);
   if (const auto* host_path = std::get_if<volumes::HostPathSource>(&volume.source)) {
@@ -63,16 +82,18 @@ std::unique_ptr<Backend> make_backend(const volumes::Volume& volume, CapacityOpt
   } else if (local) {
     path = local->path;
   } else {
-    return std::make_unique<UnmountableBackend>(set_up_failed(volume, not_served(volume)));
+    return unmountable(volume, not_served(volume));
   }
   if (volume.mode == volumes::VolumeMode::Block) {
     return make_block_backend({.path = path,
                                .type = type,
                                .is_local = local != nullptr,
-                               .capacity_bytes = capacity.bytes});
+                               .capacity_bytes = mounting.capacity.bytes});
   }
-  return make_host_path_backend(
-      {.path = path, .type = type, .is_local = local != nullptr, .capacity = std::move(capacity)});
+  return make_host_path_backend({.path = path,
+                                 .type = type,
+                                 .is_local = local != nullptr,
+                                 .capacity = std::move(mounting.capacity)});
 }
 
 }  // namespace claimfs::backends

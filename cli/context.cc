@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "backends/nfs.h"
 #include "store/sqlite_store.h"
 #include "volumes/names.h"
 
@@ -64,10 +65,16 @@ volumes::Node node_of(const config::Config& config) {
   return {.name = config.node, .labels = {config.node_labels.begin(), config.node_labels.end()}};
 }
 
+volumes::NfsDefaults nfs_defaults(const config::Config& config) {
+  return {.soft_deadline = config.nfs_soft_deadline, .connections = config.nfs_connections};
+}
+
 control::ControllerSettings controller_settings(const config::Config& config, bool with_node) {
-  control::ControllerSettings settings{.host_path_roots = config.host_path_roots,
-                                       .default_root = config.state + "/volumes",
-                                       .node = std::nullopt};
+  control::ControllerSettings settings{
+      .host_path_roots = config.host_path_roots,
+      .default_root = config.state + "/volumes",
+      .node = std::nullopt,
+      .nfs = {.make_ground = backends::make_nfs_ground, .defaults = nfs_defaults(config)}};
   if (with_node) settings.node = node_of(config);
   return settings;
 }

@@ -30,6 +30,9 @@ std::string config_file_of(const GlobalFlags& flags);
 // The node that this process is of.
 volumes::Node node_of(const config::Config& config);
 
+// What NFS volumes are mounted with where they do not say it.
+volumes::NfsDefaults nfs_defaults(const config::Config& config);
+
 // What the controller is told of it. `node`: whose pods are first consumers here.
 control::ControllerSettings controller_settings(const config::Config& config, bool with_node);
 

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 
 #include <spdlog/spdlog.h>
 
@@ -17,6 +20,7 @@
 #include "cli/context.h"
 #include "cli/log.h"
 #include "cli/manifest_files.h"
+#include "cli/server_watch.h"
 #include "cli/state_page.h"
 #include "control/controller.h"
 #include "control/manifest_directory.h"
@@ -70,7 +74,8 @@ MountDaemon::MountDaemon(config::Config config, MountArguments arguments, Reread
       reread_(std::move(reread)) {}
 
 MountDaemon::~MountDaemon() {
-  for (std::jthread* thread : {&controller_, &manifests_, &claims_}) thread->request_stop();
+  for (std::jthread* thread : {&controller_, &manifests_, &claims_, &servers_})
+    thread->request_stop();
   if (signals_.joinable()) {
     signals_.request_stop();
     pthread_kill(signals_.native_handle(), SIGTERM);
@@ -180,6 +185,7 @@ Outcome<void> MountDaemon::start() {
   served_ = std::make_unique<ServedClaims>(
       config_.node, config_.node_labels, arguments_.read_only, *events_,
       CapacityRules(*store_, *lease_, *events_, config_.capacity_enforcement),
+      nfs_defaults(config_),
       [this](const fs::ServedClaim& claim, bool writes, const std::string* consumer,
              std::vector<std::string> backing) {
         return attach(claim, writes, consumer, std::move(backing));
@@ -241,14 +247,29 @@ bool MountDaemon::serve() {
                         controller_settings(config_, /*with_node=*/false))
         .run(std::move(stop), holder, report_store_error);
   });
+  servers_ = std::jthread([this](const std::stop_token& stop) { watch_servers(stop); });
   start_manifests(manifest_directories_);
   // Last: a SIGHUP starts the thread of the manifests anew.
   signals_ = std::jthread([this](const std::stop_token& stop) { read_signals(stop); });
   const bool ended = session_->wait();
   claims_ = {};  // nobody is let in any more
   end_attachments();
+  // What servers still owe is failed while there is a session to tell it.
+  served_->abandon();
   spdlog::info("mount=down mount_point={}", arguments_.mount_point);
   return ended;
+}
+
+void MountDaemon::watch_servers(const std::stop_token& stop) {
+  constexpr std::chrono::seconds kInterval{1};
+  ServerWatch watch(*events_);
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  while (!stop.stop_requested()) {
+    watch.look(filesystem_->tree().claims(), ServerWatch::Clock::now());
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, kInterval, [] { return false; });
+  }
 }
 
 void MountDaemon::read_signals(const std::stop_token& stop) {

@@ -49,6 +49,7 @@ class MountDaemon {
                     const std::function<void(bool)>& answer) const;
   bool is_consumer_alive(const fs::ServedVolume& volume, const std::string& pod) const;
   void follow_claims(std::stop_token stop);
+  void watch_servers(const std::stop_token& stop);
   void end_attachments();
   Outcome<void> open_filesystem();
   void show(const std::vector<control::BoundClaim>& bound);
@@ -80,6 +81,7 @@ class MountDaemon {
   std::jthread controller_;
   std::jthread manifests_;
   std::jthread claims_;
+  std::jthread servers_;
 };
 
 }  // namespace claimfs::cli

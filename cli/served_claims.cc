@@ -39,12 +39,13 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
 
 ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels,
                            bool is_read_only, control::EventRecorder& events,
-                           CapacityRules capacity, Attach attach)
+                           CapacityRules capacity, volumes::NfsDefaults nfs, Attach attach)
     : node_(std::move(node)),
       node_labels_(node_labels.begin(), node_labels.end()),
       is_read_only_(is_read_only),
       events_(events),
       capacity_(capacity),
+      nfs_(nfs),
       attach_(std::move(attach)) {}
 
 std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
@@ -62,8 +63,11 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
                    .reason = "FailedMount",
                    .message = message});
   };
-  auto backend = backends::make_backend(bound.volume, capacity_.options_for(bound, claim),
-                                        volumes::cannot_mount(bound.volume, node_, node_labels_));
+  auto backend = backends::make_backend(
+      bound.volume, {.capacity = capacity_.options_for(bound, claim),
+                     .refusal = volumes::cannot_mount(bound.volume, node_, node_labels_),
+                     .claim_modes = bound.claim.access_modes,
+                     .nfs = nfs_});
   const auto attach = [attach = attach_, volume = bound.volume](
                           const fs::ServedClaim& wanted, bool writes, const std::string* consumer) {
     return attach(wanted, writes, consumer, backends::directory_identities(volume));
@@ -102,6 +106,12 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
   served_ = std::move(next);
   std::erase_if(gone_, [](const auto& each) { return each.second.expired(); });
   return claims;
+}
+
+void ServedClaims::abandon() {
+  for (const auto& [key, volume] : served_) volume->abandon();
+  for (const auto& [uid, gone] : gone_)
+    if (const auto volume = gone.lock()) volume->abandon();
 }
 
 std::shared_ptr<fs::ServedVolume> ServedClaims::find(const std::string& claim_uid) const {

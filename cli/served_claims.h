@@ -10,6 +10,7 @@
 #include "control/bound_claims.h"
 #include "control/event_recorder.h"
 #include "fs/tree.h"
+#include "volumes/nfs_options.h"
 
 namespace claimfs::cli {
 
@@ -23,10 +24,14 @@ class ServedClaims {
                                  std::vector<std::string> backing)>;
 
   ServedClaims(std::string node, std::map<std::string, std::string> node_labels, bool is_read_only,
-               control::EventRecorder& events, CapacityRules capacity, Attach attach);
+               control::EventRecorder& events, CapacityRules capacity, volumes::NfsDefaults nfs,
+               Attach attach);
 
   // The tree's new content; remembers it. New volumes have had a look at their root.
   fs::Tree::Claims update(const std::vector<control::BoundClaim>& bound);
+
+  // The mount has ended: nobody waits for a backend any more.
+  void abandon();
 
   // The volume of a claim, by the claim's uid; also of one that has left the tree, as long as the
   // kernel holds something of it. Null when this mount has nothing of it.
@@ -41,6 +46,7 @@ class ServedClaims {
   bool is_read_only_;
   control::EventRecorder& events_;
   CapacityRules capacity_;
+  volumes::NfsDefaults nfs_;
   Attach attach_;
   // By the uids of claim and volume: a name may come back as something else.
   std::map<std::pair<std::string, std::string>, std::shared_ptr<fs::ServedVolume>> served_;

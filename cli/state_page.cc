@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <sstream>
 
 #include "cli/columns.h"
@@ -45,6 +46,15 @@ std::string_view way_of(fs::ServedVolume& volume) {
   return volume.claim()->is_block ? "size" : "none";
 }
 
+std::string backend_state(fs::ServedVolume& volume) {
+  if (const auto silence = volume.backend().silence()) {
+    const auto lasts = std::chrono::steady_clock::now() - silence->since;
+    return silence->who + " not responding for " +
+           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(lasts).count()) + "s";
+  }
+  return volume.is_in_use() ? "up" : "idle";
+}
+
 std::string volume_lines(fs::Filesystem& filesystem) {
   Table table = {{"CLAIM", "VOLUME", "ACCESS", "BACKEND", "DATA PATH", "OPEN"}};
   for (const auto& volume : filesystem.tree().claims()) {
@@ -52,7 +62,7 @@ std::string volume_lines(fs::Filesystem& filesystem) {
     const int refusal = volume->passthrough_refusal();
     table.push_back(
         {claim->name_space + "/" + claim->name, claim->volume_name,
-         claim->is_read_only ? "read-only" : "read-write", volume->is_in_use() ? "up" : "idle",
+         claim->is_read_only ? "read-only" : "read-write", backend_state(*volume),
          refusal == 0 ? std::string(kPassthroughOn) : "copy (" + Error(refusal).message() + ")",
          std::to_string(volume->open_handles.load())});
   }

@@ -61,7 +61,7 @@ Controller::Controller(store::Store& store, Clock clock, backends::Ground& host,
                 has_dead_mounts_ |= key.kind == Kind::Mount;
               }),
       writes_(store, mirror_, events_, clock),
-      storage_(store, host, [this] { mirror_.wake(); }) {}
+      storage_(store, host, settings_.nfs, [this] { mirror_.wake(); }) {}
 
 Result<void> Controller::relist() {
   writes_.drop();

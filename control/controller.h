@@ -27,6 +27,7 @@ struct ControllerSettings {
   std::string default_root;                  // where claimfs.io/host-path makes directories
   // The node whose pods are first consumers; none: others look after their pods.
   std::optional<volumes::Node> node;
+  NfsStorage nfs{};
 };
 
 // The one loop that binds, provisions and reclaims: look, compare, write, by the decisions of

@@ -46,13 +46,43 @@ bool is_of_host(const volumes::VolumeSource& source) {
 
 // Kubernetes' recycler is a pod, and this is what becomes of it.
 const char* const kOutOfTime = "Pod was active on the node longer than the specified deadline";
-const char* const kNoNfsYet =
-    "this version of claimfs does not change directories on NFS servers yet";
+
+Result<void> perform_on(backends::Ground& ground, const std::string& path, const ReclaimWork& work,
+                        backends::RemovalProgress& progress, const std::stop_token& stop) {
+  switch (work.action) {
+    case ReclaimWork::Action::Delete:
+      return ground.remove_tree(path, progress, stop);
+    case ReclaimWork::Action::Recycle: {
+      const auto scrubbed = ground.scrub(path, progress, stop);
+      // Kubernetes' recycler is a pod, for which a missing directory is made: it is empty.
+      return !scrubbed && scrubbed.error().code == ENOENT ? Result<void>() : scrubbed;
+    }
+    case ReclaimWork::Action::Archive:
+      TRY_VOID(ground.archive(path, "archived-" + base_name(path)));
+      return {};
+    case ReclaimWork::Action::Keep:
+      break;
+  }
+  return {};
+}
 
 }  // namespace
 
-StorageWork::StorageWork(store::Store& store, backends::Ground& host, std::function<void()> wake)
-    : store_(store), host_(host), jobs_(std::move(wake)) {}
+StorageWork::StorageWork(store::Store& store, backends::Ground& host, NfsStorage nfs,
+                         std::function<void()> wake)
+    : store_(store), host_(host), nfs_(std::move(nfs)), jobs_(std::move(wake)) {}
+
+// A share of an NFS server, mounted as the volume's options say.
+Result<std::unique_ptr<backends::Ground>> StorageWork::ground_of(const volumes::Volume& volume,
+                                                                 const std::string& server,
+                                                                 const std::string& share) const {
+  volumes::Volume at_share = volume;
+  at_share.source = volumes::NfsSource{.server = server, .path = share};
+  auto options = volumes::nfs_options(at_share, {}, nfs_.defaults);
+  if (!options) return failure(ENOTSUP, options.error());
+  if (!nfs_.make_ground) return failure(ENOTSUP, "this controller reaches no NFS servers");
+  return nfs_.make_ground(std::move(*options));
+}
 
 bool StorageWork::provision(const volumes::Claim& claim, const volumes::ProvisioningPlan& plan) {
   const auto& metadata = claim.metadata;
@@ -62,10 +92,11 @@ bool StorageWork::provision(const volumes::Claim& claim, const volumes::Provisio
       {Kind::PersistentVolumeClaim, metadata.name_space, metadata.name}, metadata.uid, {}};
   return jobs_.start(
       key, std::chrono::seconds(0),
-      [&host = host_, server = plan.server, base = plan.base, below = plan.below, mode = plan.mode](
-          backends::RemovalProgress&, const std::stop_token&) -> Result<void> {
-        if (!server.empty()) return failure(ENOTSUP, kNoNfsYet);
-        return host.make_directory(base, below, mode);
+      [this, plan](backends::RemovalProgress&, const std::stop_token&) -> Result<void> {
+        if (plan.server.empty()) return host_.make_directory(plan.base, plan.below, plan.mode);
+        const auto ground =
+            TRY(ground_of(volumes::Volume::from(plan.volume), plan.server, plan.base));
+        return ground->make_directory(plan.base, plan.below, plan.mode);
       });
 }
 
@@ -126,22 +157,28 @@ Result<void> StorageWork::perform(const volumes::Volume& volume, const ReclaimWo
                                   const std::stop_token& stop) {
   if (!TRY(is_still_wanted(volume))) return failure(ECANCELED);
   if (work.action == ReclaimWork::Action::Keep) return {};
-  if (!is_of_host(work.source)) return failure(ENOTSUP, kNoNfsYet);
-  switch (work.action) {
-    case ReclaimWork::Action::Delete:
-      return host_.remove_tree(work.path(), progress, stop);
-    case ReclaimWork::Action::Recycle: {
-      const auto scrubbed = host_.scrub(work.path(), progress, stop);
-      // Kubernetes' recycler is a pod, for which a missing directory is made: it is empty.
-      return !scrubbed && scrubbed.error().code == ENOENT ? Result<void>() : scrubbed;
-    }
-    case ReclaimWork::Action::Archive:
-      TRY_VOID(host_.archive(work.path(), "archived-" + base_name(work.path())));
-      return {};
-    case ReclaimWork::Action::Keep:
-      break;
+  if (!is_of_host(work.source)) return perform_on_server(volume, work, progress, stop);
+  return perform_on(host_, work.path(), work, progress, stop);
+}
+
+// What a provisioner of ours made is reached from the share that it was made in, so that the server
+// itself follows no path that the volume's users had a hand in.
+Result<void> StorageWork::perform_on_server(const volumes::Volume& volume, const ReclaimWork& work,
+                                            backends::RemovalProgress& progress,
+                                            const std::stop_token& stop) {
+  const auto place = volumes::nfs_place(volume);
+  if (!place) return failure(ENOTSUP, "its source is not on an NFS server");
+  std::string share = place->path;
+  if (work.action != ReclaimWork::Action::Recycle) {
+    const auto base = volume.metadata.annotations.find(std::string(volumes::kBaseDirectory));
+    if (base == volume.metadata.annotations.end())
+      return failure(ENOTSUP,
+                     "the volume does not say in which directory it was made (annotation " +
+                         std::string(volumes::kBaseDirectory) + ")");
+    share = base->second;
   }
-  return {};
+  const auto ground = TRY(ground_of(volume, place->server, share));
+  return perform_on(*ground, place->path, work, progress, stop);
 }
 
 std::vector<StorageWork::Finished> StorageWork::take_finished() {

@@ -8,10 +8,17 @@
 #include "backends/ground.h"
 #include "control/jobs.h"
 #include "store/store.h"
+#include "volumes/nfs_options.h"
 #include "volumes/provisioning.h"
 #include "volumes/reclaim.h"
 
 namespace claimfs::control {
+
+// How directories on NFS servers are reached; without a maker they are not.
+struct NfsStorage {
+  backends::MakeNfsGround make_ground{};
+  volumes::NfsDefaults defaults{};
+};
 
 // The storage behind volumes, changed as provisioning and reclaim ask for it: jobs that make,
 // remove and empty directories. What they destroy is looked at once more in the store before, under
@@ -32,8 +39,10 @@ class StorageWork {
     std::string text;  // "1234 files removed, 5Gi freed"
   };
 
-  // `host`: where hostPath and local volumes are. `wake` is called when something has finished.
-  StorageWork(store::Store& store, backends::Ground& host, std::function<void()> wake);
+  // `host`: where hostPath and local volumes are; `nfs`: the others. `wake` is called when
+  // something has finished.
+  StorageWork(store::Store& store, backends::Ground& host, NfsStorage nfs,
+              std::function<void()> wake);
 
   // Each does nothing while the same is being done or has just failed. provision() is true when it
   // does something.
@@ -55,6 +64,11 @@ class StorageWork {
     volumes::ReclaimWork reclaim;
   };
 
+  Result<std::unique_ptr<backends::Ground>> ground_of(const volumes::Volume& volume,
+                                                      const std::string& server,
+                                                      const std::string& share) const;
+  Result<void> perform_on_server(const volumes::Volume& volume, const volumes::ReclaimWork& work,
+                                 backends::RemovalProgress& progress, const std::stop_token& stop);
   Result<void> perform(const volumes::Volume& volume, const volumes::ReclaimWork& work,
                        backends::RemovalProgress& progress, const std::stop_token& stop);
   Result<void> take_turn(const std::string& name, const store::Lease& lease,
@@ -63,6 +77,7 @@ class StorageWork {
 
   store::Store& store_;
   backends::Ground& host_;
+  const NfsStorage nfs_;
   std::shared_ptr<store::Lease> lease_;
   std::map<std::string, Started> started_;  // by the jobs' keys
   Jobs jobs_;                               // last: its threads use the rest

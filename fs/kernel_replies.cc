@@ -1,7 +1,6 @@
 #include "fs/kernel_replies.h"
 
 #include <cerrno>
-#include <unordered_map>
 
 namespace claimfs::fs {
 
@@ -138,51 +137,6 @@ bool KernelEntries::add(const std::string& name, std::uint64_t ino, unsigned cha
 bool KernelEntries::send(const Result<void>& read) {
   if (!read) return refuse(request_, read.error());
   return took(fuse_reply_buf(request_, buffer_.data(), used_));
-}
-
-namespace {
-
-// libfuse calls back with a plain pointer, perhaps while the answer is on its way: what it leads to
-// is looked up by number, so that a late interrupt finds nothing instead of something freed.
-class KernelInterruption final : public Interruption {
- public:
-  explicit KernelInterruption(fuse_req_t request)
-      : request_(request), number_(next_number_.fetch_add(1, std::memory_order_relaxed)) {}
-  ~KernelInterruption() override {
-    pending().with([&](auto& all) { all.erase(number_); });
-  }
-
-  void on_interrupt(std::function<void()> give_up) override {
-    pending().with([&](auto& all) { all[number_] = std::move(give_up); });
-    fuse_req_interrupt_func(
-        request_,
-        [](fuse_req_t, void* number) {
-          std::function<void()> now;
-          pending().with([&](auto& all) {
-            const auto found = all.find(reinterpret_cast<std::uintptr_t>(number));
-            if (found != all.end()) now = std::move(found->second);
-          });
-          if (now) now();
-        },
-        reinterpret_cast<void*>(number_));
-  }
-
- private:
-  using Pending = std::unordered_map<std::uintptr_t, std::function<void()>>;
-  static Guarded<Pending>& pending() {
-    static Guarded<Pending> all;
-    return all;
-  }
-  static inline std::atomic<std::uintptr_t> next_number_{1};
-
-  fuse_req_t request_;
-  std::uintptr_t number_;
-};
-
-}  // namespace
-
-std::shared_ptr<Interruption> interruption_of(fuse_req_t request) {
-  return std::make_shared<KernelInterruption>(request);
 }
 
 }  // namespace claimfs::fs

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -53,8 +52,5 @@ class KernelEntries final : public EntryWriter {
   Form form_;
   bool wants_entries_;
 };
-
-// The kernel's INTERRUPT of one request.
-std::shared_ptr<Interruption> interruption_of(fuse_req_t request);
 
 }  // namespace claimfs::fs

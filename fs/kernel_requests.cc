@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/stat.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -11,28 +10,13 @@
 #include <cerrno>
 #include <limits>
 
+#include "fs/kernel_lock_requests.h"
 #include "fs/kernel_replies.h"
+#include "fs/request_parts.h"
 
 namespace claimfs::fs {
 
 namespace {
-
-KernelSide& side(fuse_req_t request) {
-  return *static_cast<KernelSide*>(fuse_req_userdata(request));
-}
-Filesystem& filesystem(fuse_req_t request) { return side(request).filesystem; }
-Handle* handle_of(const fuse_file_info* info) {
-  return info ? reinterpret_cast<Handle*>(info->fh) : nullptr;
-}
-
-Caller caller_of(fuse_req_t request) {
-  const fuse_ctx* context = fuse_req_ctx(request);
-  return {context->uid,
-          context->gid,
-          context->umask,
-          context->pid,
-          {[](void* asking) { return interruption_of(static_cast<fuse_req_t>(asking)); }, request}};
-}
 
 void on_init(void* user_data, fuse_conn_info* connection) {
   KernelSide& side = *static_cast<KernelSide*>(user_data);
@@ -206,8 +190,8 @@ void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size
 }
 
 void on_flush(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
-  filesystem(request).flush(caller_of(request), *handle_of(info), info->lock_owner,
-                            status_to(request));
+  filesystem(request).flush(caller_of<ImpatientCallers::Watched::FromTheStart>(request),
+                            *handle_of(info), info->lock_owner, status_to(request));
 }
 
 void on_fsync(fuse_req_t request, fuse_ino_t, int data_only, fuse_file_info* info) {
@@ -308,43 +292,6 @@ void on_listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
 
 void on_removexattr(fuse_req_t request, fuse_ino_t node, const char* name) {
   filesystem(request).remove_xattr(caller_of(request), node, name, status_to(request));
-}
-
-// libfuse has turned the kernel's range into start and length; length 0 reaches to the end.
-RangeLock to_range(const struct flock& lock, const fuse_file_info& info) {
-  RangeLock range;
-  range.type = lock.l_type;
-  range.start = static_cast<std::uint64_t>(lock.l_start);
-  range.end = lock.l_len == 0 ? static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())
-                              : range.start + static_cast<std::uint64_t>(lock.l_len) - 1;
-  range.pid = lock.l_pid;
-  range.owner = info.lock_owner;
-  return range;
-}
-
-void on_getlk(fuse_req_t request, fuse_ino_t node, fuse_file_info* info, struct flock* lock) {
-  filesystem(request).test_lock(node, to_range(*lock, *info), [request](Result<RangeLock> holder) {
-    if (!holder) return refuse(request, holder.error());
-    struct flock to {};
-    to.l_type = holder->type;
-    to.l_whence = SEEK_SET;
-    to.l_start = static_cast<off_t>(holder->start);
-    to.l_len = holder->end >= static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())
-                   ? 0
-                   : static_cast<off_t>(holder->end - holder->start + 1);
-    to.l_pid = holder->pid;
-    return fuse_reply_lock(request, &to) == 0;
-  });
-}
-
-void on_setlk(fuse_req_t request, fuse_ino_t, fuse_file_info* info, struct flock* lock, int sleep) {
-  filesystem(request).set_lock(*handle_of(info), to_range(*lock, *info), sleep != 0,
-                               interruption_of(request), status_to(request));
-}
-
-void on_flock(fuse_req_t request, fuse_ino_t, fuse_file_info* info, int operation) {
-  filesystem(request).flock(*handle_of(info), operation, interruption_of(request),
-                            status_to(request));
 }
 
 }  // namespace

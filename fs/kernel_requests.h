@@ -1,6 +1,9 @@
 #pragma once
 
+#include <memory>
+
 #include "fs/filesystem.h"
+#include "fs/impatient_callers.h"
 #include "fs/libfuse.h"
 #include "fs/listing_habits.h"
 
@@ -15,6 +18,8 @@ struct KernelSide {
   bool has_passthrough = false;
   bool has_kill_privileges = false;
   ListingHabits habits{};
+  // Shared with operations whose answer has been given and which are not destroyed yet.
+  std::shared_ptr<ImpatientCallers> impatient = std::make_shared<ImpatientCallers>();
 };
 
 }  // namespace claimfs::fs

@@ -162,6 +162,15 @@ bool ServedVolume::end_use(bool for_good) {
   return true;
 }
 
+void ServedVolume::abandon() {
+  const std::scoped_lock lock(starting_);
+  is_closed_ = true;
+  forget_attachment();
+  if (!is_started_) return;
+  backend_->stop();
+  is_started_ = false;
+}
+
 void ServedVolume::let_in() {
   {
     std::scoped_lock lock(starting_);

@@ -80,6 +80,8 @@ class ServedVolume {
   // `for_good` or until let_in(). False when it is in use after all.
   bool end_use(bool for_good);
   void let_in();
+  // The mount has ended: stops the backend, whatever is open, so that all that it waits for fails.
+  void abandon();
   // Whom a ReadWriteOncePod claim is attached for, a pod's uid; empty when it is for none.
   std::string pod() const;
   // That consumer has ended: the next one asks anew.

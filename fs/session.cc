@@ -91,6 +91,7 @@ class KernelSession final : public Session, private KernelCache {
     if (session_) {
       if (is_mounted_) stop();
       if (workers_) workers_->stop();
+      side_.impatient->end();  // it replies
       fuse_session_destroy(session_);
     }
   }

@@ -1,15 +1,12 @@
 #include "volumes/access_rules.h"
 
-#include <algorithm>
+#include "volumes/nfs_options.h"
 
 namespace claimfs::volumes {
 
 bool is_read_only(const Claim& claim, const Volume& volume) {
   if (claim.access_modes == AccessModes{AccessMode::ReadOnlyMany}) return true;
-  if (std::ranges::find(volume.mount_options, "ro") != volume.mount_options.end()) return true;
-  if (const auto* nfs = std::get_if<NfsSource>(&volume.source)) return nfs->read_only;
-  if (const auto* csi = std::get_if<CsiSource>(&volume.source)) return csi->read_only;
-  return false;
+  return is_read_only_nfs(volume);
 }
 
 std::int64_t capacity_bytes(const Claim& claim, const Volume& volume) {

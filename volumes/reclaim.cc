@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "volumes/nfs_options.h"
 #include "volumes/provisioners.h"
 
 namespace claimfs::volumes {
@@ -79,9 +80,14 @@ Reclaim delete_in_tree(const Volume& volume, const std::string& plugin, ReclaimW
 
 // Another volume in use whose directory is this one, lies in it or around it.
 const Volume* neighbour_in_use(const Volume& volume, const std::string& path, const World& world) {
+  const auto place = nfs_place(volume);
   for (const auto& [name, other] : world.volumes()) {
     if (name == volume.metadata.name || other.phase != VolumePhase::Bound) continue;
-    const std::string theirs = cleaned(ReclaimWork{.source = other.source}.path());
+    const auto their_place = nfs_place(other);
+    // On another server, or one of this host and the other not.
+    if ((place ? place->server : "") != (their_place ? their_place->server : "")) continue;
+    const std::string theirs =
+        cleaned(their_place ? their_place->path : ReclaimWork{.source = other.source}.path());
     if (!theirs.empty() && (theirs == path || is_inside(theirs, path) || is_inside(path, theirs)))
       return &other;
   }
@@ -116,15 +122,17 @@ Reclaim delete_provisioned(const Volume& volume, ReclaimWork work, const World& 
                               "(reclaim.hostPathRoots); delete it by hand, then the volume";
       return {{.volume = {}, .claim = {}, .notices = {refused(volume, why)}}, {}};
     }
-    // Path templates can give two claims one directory; one that is named after the claim's uid
-    // cannot be another's, and needs no look at every volume.
-    const bool is_its_own = path.find("pvc-" + volume.claim_ref->uid) != std::string::npos;
-    const Volume* other = is_its_own ? nullptr : neighbour_in_use(volume, path, world);
-    if (other) {
-      const std::string why = "the directory " + work.path() + " is shared with volume " +
-                              in_quotes(other->metadata.name) + ", which is in use";
-      return {{.volume = {}, .claim = {}, .notices = {refused(volume, why)}}, {}};
-    }
+  }
+  // Path templates can give two claims one directory; one that is named after the claim's uid
+  // cannot be another's, and needs no look at every volume.
+  const auto place = nfs_place(volume);
+  const std::string path = cleaned(place ? place->path : work.path());
+  const bool is_its_own = path.find("pvc-" + volume.claim_ref->uid) != std::string::npos;
+  const Volume* other = is_its_own ? nullptr : neighbour_in_use(volume, path, world);
+  if (other) {
+    const std::string why = "the directory " + path + " is shared with volume " +
+                            in_quotes(other->metadata.name) + ", which is in use";
+    return {{.volume = {}, .claim = {}, .notices = {refused(volume, why)}}, {}};
   }
   return {{}, std::move(work)};
 }

@@ -79,7 +79,9 @@ void what_is_created_is_the_callers(Volume& volume) {
   CHECK(other->known.attributes.uid == 3456);
   CHECK((other->known.attributes.mode & 07777) == 0666);
   // A set-gid directory gives its group.
+  volume.caller = Caller{};
   REQUIRE(volume.change(*directory->inode, {.mode = 02777}));
+  volume.caller = Caller{.uid = 3456, .gid = 4567, .umask = 0};
   const auto below = volume.create(*directory->inode, "below", O_RDWR | O_EXCL, 0666);
   const auto directory_below = volume.make_directory(*directory->inode, "directory", 0755);
   REQUIRE((below && directory_below));

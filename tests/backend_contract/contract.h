@@ -20,6 +20,10 @@ struct Features {
   bool has_exchange = true;  // RENAME_NOREPLACE and RENAME_EXCHANGE
   bool has_unnamed_files = true;
   bool has_holes = true;
+  bool copies_ranges = true;  // by itself; else the kernel reads and writes
+  // Files that lose their last name while nobody has them open stay reachable by their inodes.
+  bool keeps_closed_files = true;
+  bool sets_times_of_symlinks = true;
   bool gives_ownership = true;  // files can be made on behalf of anybody
 };
 
@@ -77,6 +81,9 @@ class Volume final : public RememberedInodes {
   // At most `most` names behind the cursor.
   Result<std::vector<Listed>> list(File& directory, std::uint64_t cursor, std::size_t most,
                                    bool with_attributes);
+
+  // As the kernel does with what it has in no use; the root stays.
+  void forget_all() { kept_.clear(); }
 
   void with(std::string_view key, const std::function<void(Inode&)>& use) override;
 

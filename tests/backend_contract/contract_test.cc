@@ -6,9 +6,11 @@
 
 #include "backends/caller_identity.h"
 #include "backends/host_path.h"
+#include "backends/nfs.h"
 #include "tests/backend_contract/contract.h"
 #include "tests/backend_contract/memory_backend.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/nfs_server.h"
 #include "tests/unit/scratch.h"
 
 namespace claimfs::tests {
@@ -63,6 +65,28 @@ TEST_CASE("the backend contract holds on a host directory", "[contract]") {
     Volume volume(
         make_host_path_backend({.path = directory.path, .type = "Directory", .is_local = false}),
         features);
+    conformance.holds(volume);
+  });
+}
+
+TEST_CASE("the backend contract holds on an NFS server", "[contract][nfs]") {
+  if (!NfsServer::can_run()) {
+    WARN("skipped: this needs root, nfs-ganesha and nfs-ganesha-vfs");
+    return;
+  }
+  Features features;
+  features.has_xattrs = false;
+  features.has_exchange = false;
+  features.has_unnamed_files = false;
+  features.has_holes = false;
+  features.copies_ranges = false;
+  features.keeps_closed_files = false;
+  features.sets_times_of_symlinks = false;  // asked to, this server says that it has, and has not
+  conform([&](const Conformance& conformance) {
+    const NfsServer server;
+    volumes::NfsOptions options = server.options();
+    options.local_locks = true;
+    Volume volume(make_nfs_backend(std::move(options), {}), features);
     conformance.holds(volume);
   });
 }

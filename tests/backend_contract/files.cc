@@ -113,6 +113,7 @@ void allocation_reserves_and_punches(Volume& volume) {
 }
 
 void ranges_are_copied(Volume& volume) {
+  if (!volume.features().copies_ranges) return;
   const auto copy = [&](File& from, off_t from_offset, File& to, off_t to_offset,
                         std::size_t length) {
     return ask<std::size_t>([&](auto answer) {

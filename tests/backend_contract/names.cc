@@ -80,6 +80,8 @@ void unlinked_files_stay_readable(Volume& volume) {
 void replaced_files_stay_readable(Volume& volume) {
   const Known old = volume.put(volume.root(), "old", "old text");
   const Known young = volume.put(volume.root(), "young", "new text");
+  std::unique_ptr<File> open;
+  if (!volume.features().keeps_closed_files) open = std::move(*volume.open(*old.inode, O_RDONLY));
   REQUIRE(volume.rename(volume.root(), "young", volume.root(), "old"));
   CHECK(volume.text_of(*old.inode) == "old text");
   CHECK(volume.text_of(*young.inode) == "new text");
@@ -181,7 +183,8 @@ void symlinks_are_never_followed(Volume& volume) {
   AttributeChanges times;
   times.mtime = AttributeChanges::Time{.now = false, .value = {1000, 5}};
   CHECK(volume.change(*link->inode, times));
-  CHECK(volume.attributes(*link->inode)->mtime.tv_sec == 1000);
+  if (volume.features().sets_times_of_symlinks)
+    CHECK(volume.attributes(*link->inode)->mtime.tv_sec == 1000);
   CHECK((volume.attributes(*target.inode)->mode & 07777) == 0640);
   CHECK(volume.attributes(*target.inode)->mtime.tv_sec != 1000);
   const auto second = volume.link(*link->inode, volume.root(), "second");

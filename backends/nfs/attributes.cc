@@ -1,0 +1,110 @@
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "backends/nfs/backend.h"
+
+namespace claimfs::backends::nfs {
+
+void NfsBackend::get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer) {
+  ask<GetAttributes>(
+      std::move(ticket), [handle](GETATTR3args& to) { to.object = handle.raw(); },
+      [this, handle, answer = std::move(answer)](Result<GETATTR3res*> reply, bool) mutable {
+        if (!reply) return answer.refuse(reply.error());
+        answer.complete(corrected(handle, told((*reply)->GETATTR3res_u.resok.obj_attributes)));
+      });
+}
+
+void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr3& changes,
+                     Answer<Attributes> answer) {
+  ask<SetAttributes>(
+      ticket,
+      [handle, changes](SETATTR3args& to) {
+        to.object = handle.raw();
+        to.new_attributes = changes;
+      },
+      [this, ticket, handle, answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
+        if (!reply) return answer.refuse(reply.error());
+        if (const auto after = told((*reply)->SETATTR3res_u.resok.obj_wcc.after))
+          answer.complete(corrected(handle, *after));
+        else
+          get(ticket, handle, std::move(answer));
+      });
+}
+
+void NfsBackend::get_attributes(const Caller& caller, Inode& inode, File*,
+                                Answer<Attributes> answer) {
+  NfsInode& file = nfs(inode);
+  get(ticket_for(caller), file.handle(),
+      [&file, answer = std::move(answer)](Result<Attributes> attributes) mutable {
+        if (attributes) return answer.complete(file.seen(*attributes));
+        // The server has forgotten a directory that somebody is still in.
+        if (const auto last = file.removed(); last && attributes.error().code == ESTALE)
+          return answer.complete(*last);
+        return answer.complete(std::move(attributes));
+      });
+}
+
+void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_file,
+                                const AttributeChanges& changes, Answer<Attributes> answer) {
+  if (options_.read_only) return answer.refuse(EROFS);
+  if (changes.size && *changes.size < 0) return answer.refuse(EINVAL);
+  NfsInode& file = nfs(inode);
+  if (changes.size && file.is_directory()) return answer.refuse(EISDIR);
+  // ftruncate needs the right of the open only.
+  const bool is_of_open = open_file && changes.size && !changes.mode && !changes.uid;
+  TicketPointer ticket =
+      is_of_open ? ticket_for(caller, nfs(*open_file).opener()) : ticket_for(caller);
+  // What was written before has its own time and rights, and what is cut off goes with the rest.
+  if (const auto written = written_files_.find(file.handle())) {
+    written->flush(ticket, nullptr,
+                   [this, &file, ticket, changes,
+                    answer = std::move(answer)](const Result<void>& flushed) mutable {
+                     // An error of it is for those who wrote; who gave up waiting hears of that.
+                     if (!flushed) return answer.complete(failure(flushed.error()));
+                     change(ticket, file, changes, std::move(answer));
+                     return true;
+                   });
+    return;
+  }
+  change(std::move(ticket), file, changes, std::move(answer));
+}
+
+void NfsBackend::change(TicketPointer ticket, NfsInode& file, const AttributeChanges& changes,
+                        Answer<Attributes> answer) {
+  set(ticket, file.handle(), to_sattr(changes),
+      [this, &file, ticket, kill_set_id = changes.kill_set_id,
+       answer = std::move(answer)](Result<Attributes> attributes) mutable {
+        if (!attributes) return answer.complete(std::move(attributes));
+        const mode_t mode = without_set_id(attributes->mode);
+        if (!kill_set_id || !S_ISREG(mode) || mode == attributes->mode)
+          return answer.complete(file.seen(*attributes));
+        // The server did not see to it: it has taken the caller for a privileged one.
+        set(ticket, file.handle(), to_sattr(mode),
+            [&file, answer = std::move(answer)](Result<Attributes> killed) mutable {
+              if (!killed) return answer.complete(std::move(killed));
+              return answer.complete(file.seen(*killed));
+            });
+        return true;
+      });
+}
+
+void NfsBackend::file_system_state(const Caller& caller, Answer<FileSystemState> answer) {
+  ask<FileSystemState3>(
+      ticket_for(caller), [root = export_.root](FSSTAT3args& to) { to.fsroot = root.raw(); },
+      [longest = export_.longest_name, answer = std::move(answer)](Result<FSSTAT3res*> reply,
+                                                                   bool) mutable {
+        if (!reply) return answer.refuse(reply.error());
+        const FSSTAT3resok& told = (*reply)->FSSTAT3res_u.resok;
+        FileSystemState state;
+        state.blocks = told.tbytes / state.block_size;
+        state.blocks_free = told.fbytes / state.block_size;
+        state.blocks_available = std::min(told.abytes, told.fbytes) / state.block_size;
+        state.files = told.tfiles;
+        state.files_free = told.ffiles;
+        state.name_max = longest;
+        answer.complete(state);
+      });
+}
+
+}  // namespace claimfs::backends::nfs

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+
+#include "backends/backend.h"
+#include "backends/nfs/file_handle.h"
+
+namespace claimfs::backends::nfs {
+
+// What a server says of a file, as a look-up knows it. `server` tells servers apart: the numbers of
+// filesystems are each server's own.
+Attributes attributes_of(const fattr3& from, std::uint64_t server);
+// None when the server did not send any, as it may.
+std::optional<Attributes> attributes_of(const post_op_attr& from, std::uint64_t server);
+
+// The same bytes give the same number in every process.
+std::uint64_t number_of_server(const std::string& name);
+
+// S_IFMT's bits.
+mode_t type_of(ftype3 type);
+
+// Less the bits that a write by somebody unprivileged takes away. Set-gid without group execution
+// is another thing (mandatory locking).
+mode_t without_set_id(mode_t mode);
+
+// SETATTR's and CREATE's arguments. `mode` with its permission bits only.
+sattr3 to_sattr(const AttributeChanges& changes);
+sattr3 to_sattr(mode_t mode);
+
+}  // namespace claimfs::backends::nfs

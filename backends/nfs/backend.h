@@ -1,0 +1,208 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "backends/backend.h"
+#include "backends/nfs.h"
+#include "backends/nfs/attributes_of.h"
+#include "backends/nfs/file.h"
+#include "backends/nfs/hidden_file.h"
+#include "backends/nfs/inode.h"
+#include "backends/nfs/local_locks.h"
+#include "backends/nfs/session.h"
+
+namespace claimfs::backends::nfs {
+
+// One volume's operations as calls to its server. An operation's steps are chained by lambdas that
+// own what they need; a Ticket is what they share.
+class NfsBackend final : public Backend {
+ public:
+  NfsBackend(volumes::NfsOptions options, CapacityOptions capacity);
+  ~NfsBackend() override { stop(); }
+
+  void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
+  Result<void> start() override;
+  void stop() override;
+  std::optional<Silence> silence() const override;
+  Result<Attributes> probe() override;
+  void root(Answer<Entry> answer) override;
+
+  // names.cc
+  void lookup(const Caller& caller, Inode& parent, std::string_view name,
+              Answer<Entry> answer) override;
+  void read_link(const Caller& caller, Inode& inode, Answer<std::string> answer) override;
+  void make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                 dev_t device, Answer<Entry> answer) override;
+  void make_directory(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                      Answer<Entry> answer) override;
+  void make_symlink(const Caller& caller, Inode& parent, std::string_view name,
+                    std::string_view target, Answer<Entry> answer) override;
+  void link(const Caller& caller, Inode& inode, Inode& new_parent, std::string_view new_name,
+            Answer<Entry> answer) override;
+
+  // removals.cc
+  void unlink(const Caller& caller, Inode& parent, std::string_view name,
+              Answer<void> answer) override;
+  void remove_directory(const Caller& caller, Inode& parent, std::string_view name,
+                        Answer<void> answer) override;
+  void rename(const Caller& caller, Inode& parent, std::string_view name, Inode& new_parent,
+              std::string_view new_name, unsigned flags, Answer<void> answer) override;
+
+  // attributes.cc
+  void get_attributes(const Caller& caller, Inode& inode, File* file,
+                      Answer<Attributes> answer) override;
+  void set_attributes(const Caller& caller, Inode& inode, File* file,
+                      const AttributeChanges& changes, Answer<Attributes> answer) override;
+  void file_system_state(const Caller& caller, Answer<FileSystemState> answer) override;
+
+  // files.cc
+  void open(const Caller& caller, Inode& inode, int flags,
+            Answer<std::unique_ptr<File>> answer) override;
+  void create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode, int flags,
+              Answer<Created> answer) override;
+  void create_unnamed(const Caller& caller, Inode& parent, mode_t mode, int flags,
+                      Answer<Created> answer) override;
+  void allocate(const Caller& caller, File& file, int mode, off_t offset, off_t length,
+                Answer<void> answer) override;
+  void seek(const Caller& caller, File& file, off_t offset, int whence,
+            Answer<off_t> answer) override;
+  void copy_range(const Caller& caller, File& from, off_t from_offset, File& to, off_t to_offset,
+                  std::size_t length, Answer<std::size_t> answer) override;
+
+  // reading.cc
+  void read(const Caller& caller, File& file, std::size_t size, off_t offset,
+            Answer<std::span<const std::byte>> answer) override;
+  // writing.cc
+  void write(const Caller& caller, File& file, std::span<const std::byte> data, off_t offset,
+             WriteOptions options, Answer<std::size_t> answer) override;
+  void flush(const Caller& caller, File& file, Answer<void> answer) override;
+  void sync(const Caller& caller, File& file, bool data_only, Answer<void> answer) override;
+
+  // directories.cc
+  void open_directory(const Caller& caller, Inode& inode,
+                      Answer<std::unique_ptr<File>> answer) override;
+  void read_directory(const Caller& caller, File& directory, std::uint64_t cursor,
+                      DirectorySink& sink, Answer<void> answer) override;
+  void sync_directory(const Caller& caller, File& directory, bool data_only,
+                      Answer<void> answer) override;
+
+  // locks.cc, with the extended attributes that there are none of
+  void get_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                 Answer<std::string> answer) override;
+  void set_xattr(const Caller& caller, Inode& inode, std::string_view name, std::string_view value,
+                 int flags, bool may_keep_set_gid, Answer<void> answer) override;
+  void list_xattrs(const Caller& caller, Inode& inode, Answer<std::string> answer) override;
+  void remove_xattr(const Caller& caller, Inode& inode, std::string_view name,
+                    Answer<void> answer) override;
+  void flock(File& file, int operation, bool wait, Answer<void> answer) override;
+  void test_lock(Inode& inode, const RangeLock& lock, Answer<RangeLock> answer) override;
+  void set_lock(Inode& inode, const RangeLock& lock, bool wait, Answer<void> answer) override;
+  void drop_locks(Inode& inode, std::uint64_t owner, Answer<void> answer) override;
+
+ private:
+  using TicketPointer = std::shared_ptr<Ticket>;
+
+  static NfsInode& nfs(Inode& inode) { return static_cast<NfsInode&>(inode); }
+  static NfsFile& nfs(File& file) { return static_cast<NfsFile&>(file); }
+
+  std::optional<Clock::duration> soft_deadline() const;
+
+  // A new operation's, by whoever asks, or by whoever opened the file.
+  TicketPointer ticket_for(const Caller& caller);
+  TicketPointer ticket_for(const Caller& caller, const Identity& opener);
+
+  template <class P, class Fill, class Then>
+  void ask(TicketPointer ticket, Fill fill, Then then) {
+    session_->submit(make_call<P>(std::move(ticket), std::move(fill), std::move(then)));
+  }
+
+  // What is wrong with a change in a directory before anybody is asked; 0: nothing.
+  int refusal_of_change(const Inode& parent, std::string_view name) const;
+  int refusal_of_name(const Inode& parent, std::string_view name) const;
+
+  std::optional<Attributes> told(const post_op_attr& from) const {
+    return attributes_of(from, server_);
+  }
+  Attributes told(const fattr3& from) const { return attributes_of(from, server_); }
+
+  // Answers with what a reply said of a file, and asks for what it left out.
+  void answer_entry(TicketPointer ticket, const FileHandle& parent, std::string name,
+                    const FileHandle& found, std::optional<Attributes> attributes,
+                    Answer<Entry> answer);
+  void look_up(TicketPointer ticket, const FileHandle& parent, std::string name,
+               Answer<Entry> answer);
+  // For CREATE, MKDIR, SYMLINK and MKNOD, whose replies have one form.
+  template <class P, class Part, class Fill>
+  void make(TicketPointer ticket, const FileHandle& parent, std::string_view name, Fill fill,
+            Part part, Answer<Entry> answer);
+
+  void get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer);
+  void set(TicketPointer ticket, const FileHandle& handle, const sattr3& changes,
+           Answer<Attributes> answer);
+  void change(TicketPointer ticket, NfsInode& file, const AttributeChanges& changes,
+              Answer<Attributes> answer);
+
+  // What a name that is about to go stands for, if that matters: when it is open, or may be.
+  struct Leaving {
+    FileHandle handle;  // empty: nothing has to be done
+    bool is_directory = false;
+    bool is_last_name = false;
+    std::optional<Attributes> attributes;
+  };
+  void find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
+                    Answer<Leaving> answer);
+  void hide(const TicketPointer& ticket, const FileHandle& handle, const FileHandle& directory,
+            const std::string& hidden_name);
+  void remove_name(TicketPointer ticket, const FileHandle& parent, std::string name,
+                   Answer<void> answer);
+  void move_name(TicketPointer ticket, const FileHandle& from, std::string name,
+                 const FileHandle& to, std::string new_name, Answer<void> answer);
+
+  std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
+  void create_exclusively(TicketPointer ticket, const FileHandle& parent, std::string name,
+                          mode_t mode, Answer<Entry> answer);
+
+  struct ManyReads;
+  void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
+  void read_from_server(TicketPointer ticket, const FileHandle& handle, std::size_t size,
+                        off_t offset, Answer<std::span<const std::byte>> answer);
+  void read_over(TicketPointer ticket, const FileHandle& handle, std::size_t size, off_t offset,
+                 std::shared_ptr<WrittenFile> written, WrittenFile::View view,
+                 Answer<std::span<const std::byte>> answer);
+  Answer<std::size_t> killing_set_id(TicketPointer ticket, NfsFile& file,
+                                     Answer<std::size_t> answer);
+  // The server's word on a file, with what is newer here.
+  Attributes corrected(const FileHandle& handle, Attributes attributes) const {
+    if (const auto written = written_files_.find(handle)) written->correct(attributes);
+    return attributes;
+  }
+  void write_back_all();
+  struct Listing;
+  void read_on(std::shared_ptr<Listing> listing);
+
+  const volumes::NfsOptions options_;
+  const std::uint64_t server_;  // tells servers apart in Attributes::device
+  RememberedInodes* remembered_ = nullptr;
+  Export export_;
+  std::shared_ptr<Session> session_;         // between start() and stop()
+  Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
+  std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
+  std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
+  std::shared_ptr<WrittenVolume> written_volume_;  // as session_
+  WrittenFiles written_files_;
+  LocalLocks locks_;
+
+  // What probe() found last.
+  struct Probed {
+    std::optional<Attributes> root;
+    int failed_by = 0;
+    Clock::time_point failed_at{};
+  };
+  Guarded<Probed> probed_;
+};
+
+}  // namespace claimfs::backends::nfs

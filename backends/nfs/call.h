@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "backends/nfs/procedures.h"
+#include "backends/nfs/status.h"
+#include "backends/nfs/ticket.h"
+#include "base/result.h"
+
+namespace claimfs::backends::nfs {
+
+// One call to a server, until it has its reply: kept so that it can be sent again. Belongs to its
+// connection; everything here runs on that one's thread.
+class Call {
+ public:
+  explicit Call(std::shared_ptr<Ticket> ticket) : ticket_(std::move(ticket)) {}
+  virtual ~Call() = default;
+
+  // Encodes it into libnfs' queue.
+  virtual bool queue(rpc_context* context, rpc_cb done, void* tag) = 0;
+  enum class After {
+    Done,
+    SendAgain,  // at once: the groups of the caller have changed
+    SendLater,  // the server asked for a moment
+  };
+  // Hands the decoded reply on, which is valid during the call only.
+  virtual After replied(void* reply) = 0;
+  virtual void fail(int errno_code) = 0;
+
+  // Whether somebody still waits for it; otherwise it is dropped without a word.
+  virtual bool is_wanted() const { return true; }
+
+  Ticket& ticket() { return *ticket_; }
+
+  // What the connection notes of it.
+  bool is_sent = false;   // on the present connection
+  bool was_sent = false;  // on an earlier one, too: what it asks for may be done already
+  Clock::time_point sent_at{};
+  Clock::time_point not_before{};
+
+ private:
+  std::shared_ptr<Ticket> ticket_;
+};
+
+// A call of procedure P: `fill(Arguments&)` sets its arguments, as often as it is sent, to what
+// `fill` owns; `then(Result<Reply*>, was_sent_before)` is called once. A status that is not NFS3_OK
+// is an error there.
+template <class P, class Fill, class Then>
+class CallOf final : public Call {
+ public:
+  CallOf(std::shared_ptr<Ticket> ticket, Fill fill, Then then)
+      : Call(std::move(ticket)), fill_(std::move(fill)), then_(std::move(then)) {}
+
+  bool queue(rpc_context* context, rpc_cb done, void* tag) override {
+    typename P::Arguments arguments{};
+    fill_(arguments);
+    return P::queue(context, done, arguments, tag);
+  }
+
+  After replied(void* data) override {
+    auto* reply = static_cast<typename P::Reply*>(data);
+    if constexpr (HasStatus<typename P::Reply>) {
+      if (reply->status == NFS3ERR_JUKEBOX) return After::SendLater;
+      // Groups may have been given since they were looked up.
+      if ((reply->status == NFS3ERR_ACCES || reply->status == NFS3ERR_PERM) && !has_looked_anew_) {
+        has_looked_anew_ = true;
+        if (ticket().identity.pid > 0 && look_up_groups_anew(ticket().identity))
+          return After::SendAgain;
+      }
+      if (reply->status != NFS3_OK) {
+        fail(errno_of(reply->status));
+        return After::Done;
+      }
+    }
+    then_(Result<typename P::Reply*>(reply), was_sent);
+    return After::Done;
+  }
+
+  void fail(int errno_code) override {
+    then_(Result<typename P::Reply*>(failure(errno_code)), was_sent);
+  }
+
+ private:
+  Fill fill_;
+  Then then_;
+  bool has_looked_anew_ = false;
+};
+
+template <class P, class Fill, class Then>
+std::unique_ptr<Call> make_call(std::shared_ptr<Ticket> ticket, Fill fill, Then then) {
+  return std::make_unique<CallOf<P, Fill, Then>>(std::move(ticket), std::move(fill),
+                                                 std::move(then));
+}
+
+}  // namespace claimfs::backends::nfs

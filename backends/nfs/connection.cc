@@ -1,0 +1,304 @@
+#include "backends/nfs/connection.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace claimfs::backends::nfs {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Clock::duration kFirstPause = milliseconds(100);
+constexpr Clock::duration kLongestPause = std::chrono::seconds(5);
+constexpr Clock::duration kConnectingFor = std::chrono::seconds(5);
+constexpr Clock::duration kLook = milliseconds(100);    // how exact deadlines are
+constexpr Clock::duration kMoment = milliseconds(500);  // that NFS3ERR_JUKEBOX asks for
+constexpr Clock::duration kSilence = std::chrono::seconds(5);
+constexpr int kRefusalsUntilAsked = 3;
+
+// libnfs calls back with one pointer, the number of the call: whose it is the thread knows.
+thread_local Connection* serving = nullptr;
+
+void* tag_of(std::uint64_t number) { return reinterpret_cast<void*>(number); }
+std::uint64_t number_of(void* tag) { return reinterpret_cast<std::uintptr_t>(tag); }
+
+}  // namespace
+
+void Connection::DestroyContext::operator()(rpc_context* context) const {
+  rpc_destroy_context(context);  // closes its socket, too
+}
+
+void Connection::Doorbell::interrupt() {
+  has_interrupts_.store(true);
+  ring();
+}
+
+void Connection::Doorbell::ring() {
+  const std::uint64_t one = 1;
+  // It cannot fill up: every look empties it.
+  [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);
+}
+
+Connection::Connection(Settings settings)
+    : settings_(std::move(settings)),
+      doorbell_(std::make_shared<Doorbell>()),
+      port_(settings_.port),
+      jitter_(std::random_device{}()) {
+  doorbell_->event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  thread_ = std::thread([this] { run(); });
+}
+
+Connection* Connection::served_by_this_thread() { return serving; }
+
+void Connection::submit(std::unique_ptr<Call> call) {
+  if (serving == this) return add(std::move(call));
+  const bool is_taken = inbox_.with([&](Inbox& inbox) {
+    if (inbox.is_stopping) return false;
+    inbox.calls.push_back(std::move(call));
+    return true;
+  });
+  if (is_taken)
+    doorbell_->ring();
+  else
+    call->fail(EIO);
+}
+
+void Connection::stop() {
+  inbox_.with([](Inbox& inbox) { inbox.is_stopping = true; });
+  doorbell_->ring();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::optional<Clock::time_point> Connection::silent_since() const {
+  const Clock::rep since = silent_since_.load();
+  if (since == 0) return std::nullopt;
+  return Clock::time_point(Clock::duration(since));
+}
+
+void Connection::run() {
+  serving = this;
+  heard_at_ = Clock::now();
+  while (take_inbox()) {
+    if (doorbell_->has_interrupts_.exchange(false) || Clock::now() - looked_at_ >= kLook)
+      look_at_times();
+    if (!context_ && !connecting_ && !calls_.empty()) begin_connecting_when_due();
+    if (context_) {
+      send_waiting();
+      if (context_ && (rpc_which_events(context_.get()) & POLLOUT) != 0) serve(POLLOUT);
+    }
+    pollfd waiting[2] = {{doorbell_->event_.get(), POLLIN, 0}, {-1, 0, 0}};
+    if (context_)
+      waiting[1] = {rpc_get_fd(context_.get()),
+                    static_cast<short>(rpc_which_events(context_.get())), 0};
+    else if (connecting_)
+      waiting[1] = {connecting_.get(), POLLOUT, 0};
+    ::poll(waiting, 2, poll_timeout_ms());
+    if (waiting[0].revents != 0) {
+      std::uint64_t rings = 0;
+      [[maybe_unused]] const ssize_t got = ::read(doorbell_->event_.get(), &rings, sizeof rings);
+    }
+    if (waiting[1].revents == 0) continue;
+    if (context_)
+      serve(waiting[1].revents);
+    else if (connecting_)
+      finish_connecting();
+  }
+  // What the failed ones ask for in turn fails, too; they come to an end.
+  while (!calls_.empty()) fail_all(EIO);
+  context_.reset();
+  serving = nullptr;
+}
+
+bool Connection::take_inbox() {
+  std::vector<std::unique_ptr<Call>> calls;
+  const bool is_stopping = inbox_.with([&](Inbox& inbox) {
+    calls.swap(inbox.calls);
+    return inbox.is_stopping;
+  });
+  for (auto& call : calls) add(std::move(call));
+  return !is_stopping;
+}
+
+void Connection::add(std::unique_ptr<Call> call) {
+  if (calls_.empty()) heard_at_ = Clock::now();  // silence begins with a question
+  const std::uint64_t number = next_number_++;
+  Call& added = *calls_.emplace(number, std::move(call)).first->second;
+  ++unsent_;
+  if (context_ && added.not_before == Clock::time_point{}) send(number, added);
+}
+
+void Connection::send(std::uint64_t number, Call& call) {
+  const Identity& identity = call.ticket().identity;
+  if (!told_ || !is_same(*told_, identity)) {
+    auto groups = identity.groups;
+    // The context owns it from here on.
+    rpc_set_auth(context_.get(), libnfs_authunix_create("claimfs", identity.uid, identity.gid,
+                                                        identity.group_count, groups.data()));
+    told_ = identity;
+  }
+  if (!call.queue(context_.get(), &Connection::on_reply, tag_of(number))) {
+    // Out of memory, or arguments that cannot be encoded.
+    const auto refused = calls_.extract(number);
+    --unsent_;
+    refused.mapped()->fail(EIO);
+    return;
+  }
+  call.is_sent = true;
+  call.sent_at = Clock::now();
+  --unsent_;
+}
+
+void Connection::send_waiting() {
+  if (unsent_ == 0) return;
+  const Clock::time_point now = Clock::now();
+  for (auto at = calls_.begin(); at != calls_.end() && context_;) {
+    const auto [number, call] = std::pair(at->first, at->second.get());
+    ++at;  // a call that cannot be sent is removed
+    if (!call->is_sent && call->not_before <= now) send(number, *call);
+  }
+}
+
+void Connection::look_at_times() {
+  if (calls_.empty()) return;
+  const Clock::time_point now = Clock::now();
+  looked_at_ = now;
+  std::optional<Clock::time_point> oldest;
+  std::vector<std::pair<std::unique_ptr<Call>, int>> over;
+  for (auto at = calls_.begin(); at != calls_.end();) {
+    Call& call = *at->second;
+    if (!call.is_wanted()) {
+      if (!call.is_sent) --unsent_;
+      at = calls_.erase(at);
+      continue;
+    }
+    const int error = call.ticket().is_given_up.load(std::memory_order_acquire) ? EINTR
+                      : now >= call.ticket().deadline                           ? ETIMEDOUT
+                                                                                : 0;
+    if (error == 0) {
+      if (call.is_sent) oldest = oldest ? std::min(*oldest, call.sent_at) : call.sent_at;
+      ++at;
+      continue;
+    }
+    if (!call.is_sent) --unsent_;
+    over.emplace_back(std::move(at->second), error);
+    at = calls_.erase(at);  // a reply that still comes finds nothing
+  }
+  if (connecting_ && now >= connecting_until_) connection_failed(ETIMEDOUT);
+  if (oldest && now - std::max(*oldest, heard_at_) > settings_.timeout)
+    connection_failed(ETIMEDOUT);
+  if (!calls_.empty() && silent_since_.load() == 0 && now - heard_at_ > kSilence)
+    silent_since_.store(heard_at_.time_since_epoch().count());
+  for (auto& [call, error] : over) call->fail(error);
+}
+
+int Connection::poll_timeout_ms() const {
+  if (calls_.empty()) return -1;
+  Clock::duration wait = kLook;
+  if (!context_ && !connecting_)
+    wait = std::clamp(retry_at_ - Clock::now(), Clock::duration(milliseconds(1)), wait);
+  return static_cast<int>(std::chrono::ceil<milliseconds>(wait).count());
+}
+
+void Connection::begin_connecting_when_due() {
+  const Clock::time_point now = Clock::now();
+  if (now < retry_at_) return;
+  const Address& address = settings_.addresses[next_address_ % settings_.addresses.size()];
+  Result<Fd> begun = begin_connecting(address, port_, settings_.is_reserved);
+  if (!begun) return connection_failed(begun.error().code);
+  connecting_ = std::move(*begun);
+  connecting_until_ = now + kConnectingFor;
+}
+
+void Connection::finish_connecting() {
+  if (const Result<void> done = connected(connecting_); !done)
+    return connection_failed(done.error().code);
+  context_.reset(rpc_init_context());
+  if (!context_) return connection_failed(ENOMEM);
+  rpc_set_fd(context_.get(), connecting_.release());
+  // A context that is given a socket believes it connected once it has been writable.
+  if (rpc_service(context_.get(), POLLOUT) < 0) return connection_failed(ECONNRESET);
+  heard_at_ = Clock::now();
+}
+
+void Connection::connection_failed(int errno_code) {
+  disconnect();
+  ++next_address_;
+  pause_ = pause_ == Clock::duration::zero() ? kFirstPause : std::min(pause_ * 2, kLongestPause);
+  // Connections, and clients, that lost the same server should not come back all at once.
+  std::uniform_real_distribution<double> part(0.75, 1.25);
+  retry_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(pause_ * part(jitter_));
+  if (errno_code == ECONNREFUSED && ++refusals_ >= kRefusalsUntilAsked && settings_.find_port) {
+    refusals_ = 0;
+    port_ = settings_.find_port().value_or(port_);
+  }
+  if (settings_.gives_up) fail_all(errno_code);
+}
+
+void Connection::disconnect() {
+  connecting_.reset();
+  context_.reset();
+  told_.reset();
+  broken_.clear();
+  for (auto& [number, call] : calls_) {
+    if (!call->is_sent) continue;
+    call->is_sent = false;
+    call->was_sent = true;
+    ++unsent_;
+  }
+}
+
+void Connection::serve(short events) {
+  const int served = rpc_service(context_.get(), events);
+  if (served < 0) return connection_failed(ECONNRESET);
+  // What failed while the connection is well has been refused by the server's RPC layer, or had a
+  // reply that cannot be decoded.
+  for (const std::uint64_t number : std::exchange(broken_, {})) {
+    auto refused = calls_.extract(number);
+    if (refused) refused.mapped()->fail(EIO);
+  }
+}
+
+void Connection::on_reply(rpc_context*, int status, void* data, void* tag) {
+  if (serving) serving->replied(number_of(tag), status, data);
+}
+
+void Connection::replied(std::uint64_t number, int status, void* data) {
+  if (status == RPC_STATUS_CANCEL) return;  // its context is being destroyed
+  const auto found = calls_.find(number);
+  if (found == calls_.end()) return;  // given up
+  if (status != RPC_STATUS_SUCCESS) {
+    broken_.push_back(number);
+    return;
+  }
+  note_reply();
+  std::unique_ptr<Call> call = std::move(found->second);
+  calls_.erase(found);
+  const Call::After after = call->replied(data);
+  if (after == Call::After::Done) return;
+  call->is_sent = false;
+  call->was_sent = false;  // it has been answered: nothing of it was done
+  if (after == Call::After::SendLater) call->not_before = Clock::now() + kMoment;
+  calls_.emplace(next_number_++, std::move(call));
+  ++unsent_;
+}
+
+void Connection::note_reply() {
+  heard_at_ = Clock::now();
+  pause_ = Clock::duration::zero();
+  refusals_ = 0;
+  if (silent_since_.load(std::memory_order_relaxed) != 0) silent_since_.store(0);
+}
+
+void Connection::fail_all(int errno_code) {
+  // Who hears of it may ask again, and waits anew.
+  auto failed = std::exchange(calls_, {});
+  unsent_ = 0;
+  for (auto& [number, call] : failed) call->fail(errno_code);
+}
+
+}  // namespace claimfs::backends::nfs

@@ -1,0 +1,165 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <random>
+
+#include "backends/nfs/backend.h"
+#include "backends/nfs/making.h"
+
+namespace claimfs::backends::nfs {
+
+namespace {
+
+// What an open for reading or writing has to be granted (RFC 1813 3.3.4).
+unsigned rights_for(int flags) {
+  const int mode = flags & O_ACCMODE;
+  unsigned rights = 0;
+  if (mode != O_WRONLY) rights |= ACCESS3_READ;
+  if (mode != O_RDONLY) rights |= ACCESS3_MODIFY | ACCESS3_EXTEND;
+  return rights;
+}
+
+struct Verifier {
+  createverf3 bytes;
+};
+
+// Tells this creation from all others, also when it has to be sent again.
+Verifier new_verifier() {
+  thread_local std::mt19937_64 numbers{std::random_device{}()};
+  // Servers keep it as two times of 32 bits; some refuse those that are none.
+  const std::uint64_t number = numbers() & 0x3fffffff3fffffff;
+  Verifier verifier{};
+  std::memcpy(verifier.bytes, &number, sizeof verifier.bytes);
+  return verifier;
+}
+
+}  // namespace
+
+std::unique_ptr<File> NfsBackend::make_file(const Ticket& ticket, const FileHandle& handle,
+                                            int flags) {
+  const bool is_written = (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
+  return std::make_unique<NfsFile>(
+      handle, flags, ticket.identity, open_files_,
+      is_written ? written_files_.get(handle, written_volume_) : nullptr);
+}
+
+void NfsBackend::open(const Caller& caller, Inode& inode, int flags,
+                      Answer<std::unique_ptr<File>> answer) {
+  if (options_.read_only && (flags & O_ACCMODE) != O_RDONLY) return answer.refuse(EROFS);
+  const FileHandle handle = nfs(inode).handle();
+  TicketPointer ticket = ticket_for(caller);
+  // Open from now on: a name that goes meanwhile hides it.
+  auto file = make_file(*ticket, handle, flags);
+  const unsigned rights = rights_for(flags);
+  ask<Access>(
+      ticket,
+      [handle, rights](ACCESS3args& to) {
+        to.object = handle.raw();
+        // Who may run a file may have it read for that.
+        to.access = rights | ACCESS3_EXECUTE;
+      },
+      [rights, file = std::move(file), answer = std::move(answer)](Result<ACCESS3res*> reply,
+                                                                   bool) mutable {
+        if (!reply) return answer.refuse(reply.error());
+        unsigned granted = (*reply)->ACCESS3res_u.resok.access;
+        if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
+        if ((granted & rights) != rights) return answer.refuse(EACCES);
+        answer.complete(std::move(file));
+      });
+}
+
+// A creation that is the only one, also when its reply is lost: the verifier is kept with the file
+// by the server, which leaves no room for attributes. They follow.
+void NfsBackend::create_exclusively(TicketPointer ticket, const FileHandle& parent,
+                                    std::string name, mode_t mode, Answer<Entry> answer) {
+  ask<Create>(
+      ticket,
+      [parent, name, verifier = new_verifier()](CREATE3args& to) {
+        to.where = place(parent, name);
+        to.how.mode = EXCLUSIVE;
+        std::memcpy(to.how.createhow3_u.verf, verifier.bytes, sizeof verifier.bytes);
+      },
+      [this, ticket, parent, name, mode, answer = std::move(answer)](Result<CREATE3res*> reply,
+                                                                     bool) mutable {
+        if (!reply) return answer.refuse(reply.error());
+        const FileHandle made = handle_of((*reply)->CREATE3res_u.resok.obj);
+        Answer<Entry> made_known = [this, ticket, mode,
+                                    answer = std::move(answer)](Result<Entry> entry) mutable {
+          if (!entry) return answer.complete(std::move(entry));
+          // The verifier stands where the times are.
+          AttributeChanges changes;
+          changes.mode = mode;
+          changes.atime = AttributeChanges::Time{.now = true, .value = {}};
+          changes.mtime = changes.atime;
+          const FileHandle handle = nfs(*entry->inode).handle();
+          set(ticket, handle, to_sattr(changes),
+              [inode = std::move(entry->inode),
+               answer = std::move(answer)](Result<Attributes> attributes) mutable {
+                if (!attributes) return answer.complete(failure(attributes.error()));
+                return answer.complete(Entry{std::move(inode), *attributes});
+              });
+          return true;
+        };
+        if (!made) return look_up(ticket, parent, std::move(name), std::move(made_known));
+        made_known.complete(Entry{std::make_unique<NfsInode>(made, S_IFREG), {}});
+      });
+}
+
+void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
+                        int flags, Answer<Created> answer) {
+  if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
+  TicketPointer ticket = ticket_for(caller);
+  const FileHandle directory = nfs(parent).handle();
+  Answer<Entry> made = [this, ticket, flags,
+                        answer = std::move(answer)](Result<Entry> entry) mutable {
+    if (!entry) {
+      // Without O_EXCL the kernel looks again, and opens what somebody else has made meanwhile.
+      const bool looks_again = entry.error().code == EEXIST && (flags & O_EXCL) == 0;
+      return answer.fail(looks_again ? ESTALE : entry.error().code);
+    }
+    auto file = make_file(*ticket, nfs(*entry->inode).handle(), flags);
+    return answer.complete(Created{std::move(*entry), std::move(file)});
+  };
+  const mode_t wanted = mode & 07777 & ~caller.umask;
+  if ((flags & O_EXCL) != 0)
+    return create_exclusively(ticket, directory, std::string(name), wanted, std::move(made));
+  make<Create>(
+      ticket, directory, name,
+      [attributes = to_sattr(wanted)](CREATE3args& to) {
+        to.how.mode = GUARDED;
+        to.how.createhow3_u.g_obj_attributes = attributes;
+      },
+      [](CREATE3res& reply) -> const CREATE3resok& { return reply.CREATE3res_u.resok; },
+      std::move(made));
+}
+
+void NfsBackend::create_unnamed(const Caller&, Inode&, mode_t, int, Answer<Created> answer) {
+  answer.fail(EOPNOTSUPP);
+}
+
+void NfsBackend::allocate(const Caller&, File&, int, off_t, off_t, Answer<void> answer) {
+  answer.fail(EOPNOTSUPP);
+}
+
+// All of a file is data, which lseek(2) allows to say of any.
+void NfsBackend::seek(const Caller& caller, File& file, off_t offset, int whence,
+                      Answer<off_t> answer) {
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return answer.refuse(EINVAL);
+  if (offset < 0) return answer.refuse(ENXIO);
+  get(ticket_for(caller, nfs(file).opener()), nfs(file).handle(),
+      [offset, whence, answer = std::move(answer)](Result<Attributes> attributes) mutable {
+        if (!attributes) return answer.complete(failure(attributes.error()));
+        if (offset >= attributes->size) return answer.fail(ENXIO);
+        return answer.complete(whence == SEEK_DATA ? offset : attributes->size);
+      });
+}
+
+// The kernel copies by reading and writing then.
+void NfsBackend::copy_range(const Caller&, File&, off_t, File&, off_t, std::size_t,
+                            Answer<std::size_t> answer) {
+  answer.fail(EOPNOTSUPP);
+}
+
+}  // namespace claimfs::backends::nfs

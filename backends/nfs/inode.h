@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "backends/backend.h"
+#include "backends/nfs/file_handle.h"
+#include "backends/nfs/hidden_file.h"
+#include "base/guarded.h"
+
+namespace claimfs::backends::nfs {
+
+class NfsInode final : public Inode {
+ public:
+  NfsInode(const FileHandle& handle, mode_t mode) : handle_(handle), mode_(mode) {}
+
+  std::string_view key() const override { return handle_.bytes(); }
+  const FileHandle& handle() const { return handle_; }
+  bool is_directory() const { return S_ISDIR(mode_); }
+
+  // It has no name any more but a hidden one, which it keeps from now on.
+  void hide(std::shared_ptr<HiddenFile> hidden) {
+    fate_.with([&](Fate& fate) { fate.hidden = std::move(hidden); });
+  }
+  // A directory that was removed through us, and what was last known of it: the server knows
+  // nothing of it any more.
+  void was_removed(const Attributes& last) {
+    fate_.with([&](Fate& fate) { fate.removed = last; });
+  }
+  std::optional<Attributes> removed() const {
+    return fate_.with([](const Fate& fate) { return fate.removed; });
+  }
+  // What the server says, less the hidden name.
+  Attributes seen(Attributes attributes) const {
+    const bool is_hidden = fate_.with([](const Fate& fate) { return fate.hidden != nullptr; });
+    if (is_hidden && attributes.nlink > 0) --attributes.nlink;
+    return attributes;
+  }
+
+ private:
+  struct Fate {
+    std::shared_ptr<HiddenFile> hidden;
+    std::optional<Attributes> removed;
+  };
+  const FileHandle handle_;
+  const mode_t mode_;
+  Guarded<Fate> fate_;
+};
+
+}  // namespace claimfs::backends::nfs

@@ -1,0 +1,197 @@
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "backends/nfs/backend.h"
+
+namespace claimfs::backends::nfs {
+
+// A server forgets a file with its last name. So before a name goes it is asked what that stands
+// for, unless nothing is open in the whole volume; what is open gets a hidden name first.
+void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
+                              Answer<Leaving> answer) {
+  look_up(std::move(ticket), parent, std::move(name),
+          [answer = std::move(answer)](Result<Entry> found) mutable {
+            if (!found) return answer.complete(failure(found.error()));
+            const auto& inode = static_cast<const NfsInode&>(*found->inode);
+            Leaving leaving;
+            leaving.handle = inode.handle();
+            leaving.is_directory = inode.is_directory();
+            leaving.is_last_name = found->attributes.nlink <= 1;
+            leaving.attributes = found->attributes;
+            return answer.complete(std::move(leaving));
+          });
+}
+
+// The file has got its hidden name: everybody who has it keeps that.
+void NfsBackend::hide(const TicketPointer& ticket, const FileHandle& handle,
+                      const FileHandle& directory, const std::string& hidden_name) {
+  auto hidden = std::make_shared<HiddenFile>(session_, hidden_names_, directory, hidden_name,
+                                             ticket->identity);
+  open_files_->keep(handle, hidden);
+  if (remembered_)
+    remembered_->with(handle.bytes(), [&](Inode& inode) { nfs(inode).hide(hidden); });
+}
+
+void NfsBackend::remove_name(TicketPointer ticket, const FileHandle& parent, std::string name,
+                             Answer<void> answer) {
+  ask<Remove>(
+      std::move(ticket),
+      [parent, name = std::move(name)](REMOVE3args& to) { to.object = place(parent, name); },
+      [answer = std::move(answer)](Result<REMOVE3res*> reply, bool was_sent_before) mutable {
+        // The first sending removed it, and its reply was lost.
+        const bool is_gone = !reply && reply.error().code == ENOENT && was_sent_before;
+        if (!reply && !is_gone) return answer.refuse(reply.error());
+        answer.complete({});
+      });
+}
+
+void NfsBackend::move_name(TicketPointer ticket, const FileHandle& from, std::string name,
+                           const FileHandle& to, std::string new_name, Answer<void> answer) {
+  ask<Rename>(
+      ticket,
+      [from, name = std::move(name), to, new_name](RENAME3args& arguments) {
+        arguments.from = place(from, name);
+        arguments.to = place(to, new_name);
+      },
+      [this, ticket, to, new_name, answer = std::move(answer)](Result<RENAME3res*> reply,
+                                                               bool was_sent_before) mutable {
+        if (reply) {
+          answer.complete({});
+          return;
+        }
+        if (reply.error().code != ENOENT || !was_sent_before) return answer.refuse(reply.error());
+        // The first sending moved it, if something is there now.
+        look_up(ticket, to, std::move(new_name),
+                [answer = std::move(answer)](Result<Entry> found) mutable {
+                  if (!found) return answer.fail(ENOENT);
+                  return answer.complete({});
+                });
+      });
+}
+
+void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view name,
+                        Answer<void> answer) {
+  if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
+  const FileHandle directory = nfs(parent).handle();
+  TicketPointer ticket = ticket_for(caller);
+  std::string text(name);
+  if (!open_files_->are_any())
+    return remove_name(std::move(ticket), directory, std::move(text), std::move(answer));
+  find_leaving(
+      ticket, directory, text,
+      [this, ticket, directory, text, answer = std::move(answer)](Result<Leaving> found) mutable {
+        if (!found) return answer.complete(failure(found.error()));
+        const FileHandle handle = found->handle;
+        if (!found->is_last_name || found->is_directory || !open_files_->is_open(handle)) {
+          remove_name(ticket, directory, std::move(text), std::move(answer));
+          return true;
+        }
+        const std::string hidden_name = HiddenNames::make_name();
+        hidden_names_->add(directory, hidden_name);  // before anybody can list it
+        move_name(ticket, directory, std::move(text), directory, hidden_name,
+                  [this, ticket, handle, directory, hidden_name,
+                   answer = std::move(answer)](Result<void> moved) mutable {
+                    if (moved)
+                      hide(ticket, handle, directory, hidden_name);
+                    else
+                      hidden_names_->remove(directory, hidden_name);
+                    return answer.complete(std::move(moved));
+                  });
+        return true;
+      });
+}
+
+void NfsBackend::remove_directory(const Caller& caller, Inode& parent, std::string_view name,
+                                  Answer<void> answer) {
+  if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
+  const FileHandle directory = nfs(parent).handle();
+  TicketPointer ticket = ticket_for(caller);
+  // Who is still in a removed directory finds it empty, not stale.
+  find_leaving(
+      ticket, directory, std::string(name),
+      [this, ticket, directory, text = std::string(name),
+       answer = std::move(answer)](Result<Leaving> found) mutable {
+        if (!found) return answer.complete(failure(found.error()));
+        ask<RemoveDirectory>(
+            ticket,
+            [directory, text = std::move(text)](RMDIR3args& to) {
+              to.object = place(directory, text);
+            },
+            [this, leaving = std::move(*found), answer = std::move(answer)](
+                Result<RMDIR3res*> reply, bool was_sent_before) mutable {
+              const bool is_gone = !reply && reply.error().code == ENOENT && was_sent_before;
+              if (!reply && !is_gone)
+                return answer.refuse(reply.error().code == EEXIST ? ENOTEMPTY : reply.error().code);
+              leaving.attributes->nlink = 0;
+              if (remembered_)
+                remembered_->with(leaving.handle.bytes(), [&](Inode& inode) {
+                  nfs(inode).was_removed(*leaving.attributes);
+                });
+              answer.complete({});
+            });
+        return true;
+      });
+}
+
+void NfsBackend::rename(const Caller& caller, Inode& parent, std::string_view name,
+                        Inode& new_parent, std::string_view new_name, unsigned flags,
+                        Answer<void> answer) {
+  if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
+  if (const int refusal = refusal_of_change(new_parent, new_name)) return answer.refuse(refusal);
+  // Neither can be had from a server of NFSv3 in one step.
+  if (flags != 0) return answer.refuse(EINVAL);
+  const FileHandle from = nfs(parent).handle();
+  const FileHandle to = nfs(new_parent).handle();
+  TicketPointer ticket = ticket_for(caller);
+  std::string text(name);
+  std::string new_text(new_name);
+  if (!open_files_->are_any())
+    return move_name(std::move(ticket), from, std::move(text), to, std::move(new_text),
+                     std::move(answer));
+  find_leaving(
+      ticket, to, new_text,
+      [this, ticket, from, to, text, new_text,
+       answer = std::move(answer)](Result<Leaving> replaced) mutable {
+        if (!replaced && replaced.error().code != ENOENT)
+          return answer.complete(failure(replaced.error()));
+        const bool is_kept = replaced && replaced->is_last_name && !replaced->is_directory &&
+                             open_files_->is_open(replaced->handle);
+        if (!is_kept) {
+          move_name(ticket, from, std::move(text), to, std::move(new_text), std::move(answer));
+          return true;
+        }
+        // A second, hidden name first: so the other one always leads to one of the two files.
+        const FileHandle handle = replaced->handle;
+        const std::string hidden_name = HiddenNames::make_name();
+        hidden_names_->add(to, hidden_name);
+        ask<Link>(
+            ticket,
+            [handle, to, hidden_name](LINK3args& arguments) {
+              arguments.file = handle.raw();
+              arguments.link = place(to, hidden_name);
+            },
+            [this, ticket, from, to, text = std::move(text), new_text = std::move(new_text), handle,
+             hidden_name,
+             answer = std::move(answer)](Result<LINK3res*> linked, bool was_sent_before) mutable {
+              const bool is_there = !linked && linked.error().code == EEXIST && was_sent_before;
+              if (!linked && !is_there) {
+                hidden_names_->remove(to, hidden_name);
+                return answer.refuse(linked.error());
+              }
+              move_name(ticket, from, std::move(text), to, std::move(new_text),
+                        [this, ticket, handle, to, hidden_name,
+                         answer = std::move(answer)](Result<void> moved) mutable {
+                          // Not moved: the hidden name goes again, with what holds it.
+                          if (moved)
+                            hide(ticket, handle, to, hidden_name);
+                          else
+                            HiddenFile(session_, hidden_names_, to, hidden_name, ticket->identity);
+                          return answer.complete(std::move(moved));
+                        });
+            });
+        return true;
+      });
+}
+
+}  // namespace claimfs::backends::nfs

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+
+#include "backends/caller.h"
+#include "backends/nfs/identity.h"
+
+namespace claimfs::backends::nfs {
+
+using Clock = std::chrono::steady_clock;
+
+// What all calls of one operation share: on whose behalf, until when, and whether somebody gave it
+// up.
+struct Ticket {
+  Identity identity;  // changed only by the connection's thread, while a call is its
+  Clock::time_point deadline = Clock::time_point::max();  // then ETIMEDOUT
+  // It is to be answered with EINTR, now: its caller is about to end. Whether that is so is not
+  // decided here.
+  std::atomic<bool> is_given_up{false};
+  std::shared_ptr<Interruption> interruption;
+};
+
+}  // namespace claimfs::backends::nfs

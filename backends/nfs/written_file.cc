@@ -1,0 +1,300 @@
+#include "backends/nfs/written_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+namespace claimfs::backends::nfs {
+
+namespace {
+
+constexpr std::size_t kMostWritesInFlight = 8;                // of one file
+constexpr std::uint64_t kCommitAtBytes = 16U << 20U;          // answered, and not yet committed
+constexpr Clock::duration kGather = std::chrono::seconds(1);  // how long data rests for more
+
+// Never sent: it waits in a connection, which looks at its deadline and its interruption.
+class Alarm final : public Call {
+ public:
+  Alarm(std::shared_ptr<Ticket> ticket, std::function<void(int)> rung,
+        std::shared_ptr<std::atomic<bool>> is_over = nullptr)
+      : Call(std::move(ticket)), rung_(std::move(rung)), is_over_(std::move(is_over)) {
+    not_before = Clock::time_point::max();
+  }
+  bool queue(rpc_context*, rpc_cb, void*) override { return false; }
+  After replied(void*) override { return After::Done; }
+  void fail(int errno_code) override { rung_(errno_code); }
+  bool is_wanted() const override { return !is_over_ || !is_over_->load(); }
+
+ private:
+  std::function<void(int)> rung_;
+  std::shared_ptr<std::atomic<bool>> is_over_;
+};
+
+bool is_later(const timespec& left, const timespec& right) {
+  return left.tv_sec != right.tv_sec ? left.tv_sec > right.tv_sec : left.tv_nsec > right.tv_nsec;
+}
+
+PendingWrites::Verifier verifier_of(const writeverf3& bytes) {
+  PendingWrites::Verifier verifier = 0;
+  static_assert(sizeof verifier == sizeof(writeverf3));
+  std::memcpy(&verifier, bytes, sizeof verifier);
+  return verifier;
+}
+
+}  // namespace
+
+WrittenFile::WrittenFile(std::shared_ptr<WrittenVolume> volume, const FileHandle& handle)
+    : volume_(std::move(volume)), handle_(handle), pending_(volume_->spare) {}
+
+WrittenFile::~WrittenFile() { volume_->held_bytes -= counted_bytes_; }
+
+// Changes the state, and does what has become possible.
+template <class Change>
+void WrittenFile::after(Change change) {
+  Steps steps;
+  {
+    std::scoped_lock lock(mutex_);
+    change();
+    steps = decide();
+  }
+  perform(std::move(steps));
+}
+
+WrittenFile::Steps WrittenFile::decide() {
+  Steps steps;
+  if (pending_.unstable_bytes() >= kCommitAtBytes) pending_.commit_soon();
+  while (in_flight_ < kMostWritesInFlight) {
+    const auto write = pending_.next_write();
+    if (!write) break;
+    ++in_flight_;
+    steps.writes.push_back(*write);
+  }
+  steps.has_commit = pending_.next_commit();
+  for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
+    const auto now = waiter++;
+    if (!pending_.is_stable(now->token)) continue;
+    steps.done.push_back(std::move(now->done));
+    waiters_.erase(now);
+  }
+  const std::uint64_t held = pending_.held_bytes();
+  volume_->held_bytes += held - counted_bytes_;  // modulo 2^64: it may be less
+  counted_bytes_ = held;
+  return steps;
+}
+
+void WrittenFile::perform(Steps steps) {
+  for (const PendingWrites::Write& write : steps.writes) send(write);
+  if (steps.has_commit) send_commit();
+  for (const auto& done : steps.done) done(0);
+}
+
+std::shared_ptr<Ticket> WrittenFile::ticket_of_ours() {
+  auto ticket = std::make_shared<Ticket>();
+  {
+    std::scoped_lock lock(mutex_);
+    ticket->identity = writer_;
+  }
+  if (volume_->soft_deadline) ticket->deadline = Clock::now() + *volume_->soft_deadline;
+  return ticket;
+}
+
+void WrittenFile::send(const PendingWrites::Write& write) {
+  auto call = make_call<Write>(
+      ticket_of_ours(),
+      [handle = handle_, write](WRITE3args& to) {
+        to.file = handle.raw();
+        to.offset = write.offset;
+        to.count = static_cast<count3>(write.data.size());
+        to.stable = write.is_stable ? FILE_SYNC : UNSTABLE;
+        to.data.data_len = static_cast<u_int>(write.data.size());
+        to.data.data_val = const_cast<char*>(reinterpret_cast<const char*>(write.data.data()));
+      },
+      [self = shared_from_this(), number = write.number](Result<WRITE3res*> reply, bool) {
+        self->after([&] {
+          --self->in_flight_;
+          if (!reply) return self->pending_.write_failed(number, reply.error().code);
+          const WRITE3resok& written = (*reply)->WRITE3res_u.resok;
+          self->pending_.written(number, {.count = written.count,
+                                          .is_stable = written.committed != UNSTABLE,
+                                          .verifier = verifier_of(written.verf)});
+        });
+      });
+  if (const auto session = volume_->session.lock())
+    session->submit_elsewhere(std::move(call));
+  else
+    call->fail(EIO);
+}
+
+void WrittenFile::send_commit() {
+  auto call = make_call<Commit>(
+      ticket_of_ours(), [handle = handle_](COMMIT3args& to) { to.file = handle.raw(); },
+      [self = shared_from_this()](Result<COMMIT3res*> reply, bool) {
+        self->after([&] {
+          if (reply)
+            self->pending_.committed(verifier_of((*reply)->COMMIT3res_u.resok.verf));
+          else
+            self->pending_.commit_failed(reply.error().code);
+        });
+      });
+  if (const auto session = volume_->session.lock())
+    session->submit_elsewhere(std::move(call));
+  else
+    call->fail(EIO);
+}
+
+void WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data,
+                        Place place, WriteErrors::Cursor& cursor, Answer<std::size_t> answer) {
+  bool must_wait = false;
+  after([&] {
+    const std::uint64_t offset = place.append_to ? pending_.size(*place.append_to) : place.offset;
+    writer_ = ticket->identity;
+    ::clock_gettime(CLOCK_REALTIME, &written_at_);
+    pending_.write(offset, data);
+    must_wait =
+        pending_.writes_through() || volume_->held_bytes.load() > WrittenVolume::kMostHeldBytes;
+  });
+  if (!must_wait) {
+    push_soon();
+    answer.complete(data.size());
+    return;
+  }
+  flush(ticket, &cursor,
+        [size = data.size(), answer = std::move(answer)](Result<void> flushed) mutable {
+          if (!flushed) return answer.complete(failure(flushed.error()));
+          return answer.complete(size);
+        });
+}
+
+void WrittenFile::flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Cursor* cursor,
+                        Answer<void> answer) {
+  PendingWrites::Token token = 0;
+  bool is_over = false;
+  int told = 0;
+  {
+    std::scoped_lock lock(mutex_);
+    is_over = pending_.is_empty();
+    if (is_over && cursor) told = pending_.errors().tell(*cursor);
+  }
+  if (is_over) {
+    if (told != 0)
+      answer.fail(told);
+    else
+      answer.complete({});
+    return;
+  }
+  auto shared = std::make_shared<Answer<void>>(std::move(answer));
+  after([&] { token = pending_.flush(); });
+  wait_for(ticket, token, [self = shared_from_this(), cursor, shared](int error) {
+    if (error == 0 && cursor) {
+      std::scoped_lock lock(self->mutex_);
+      error = self->pending_.errors().tell(*cursor);
+    }
+    if (error != 0)
+      shared->fail(error);
+    else
+      shared->complete({});
+  });
+}
+
+// Whoever comes first, the server's answers or the alarm, ends the wait.
+void WrittenFile::wait_for(const std::shared_ptr<Ticket>& ticket, PendingWrites::Token token,
+                           std::function<void(int)> done) {
+  const auto session = volume_->session.lock();
+  if (!session) return done(EIO);
+  auto is_over = std::make_shared<std::atomic<bool>>(false);
+  auto once = [is_over, done = std::move(done)](int error) {
+    if (!is_over->exchange(true)) done(error);
+  };
+  session->submit_elsewhere(std::make_unique<Alarm>(ticket, once, is_over));
+  after([&] { waiters_.push_back({token, once}); });
+}
+
+void WrittenFile::flush_in_background() {
+  after([&] {
+    if (!pending_.is_empty()) pending_.flush();
+  });
+}
+
+void WrittenFile::push_soon() {
+  {
+    std::scoped_lock lock(mutex_);
+    if (is_push_due_ || !pending_.has_resting()) return;
+    is_push_due_ = true;
+  }
+  const auto session = volume_->session.lock();
+  if (!session) return;
+  auto ticket = std::make_shared<Ticket>();
+  ticket->deadline = Clock::now() + kGather;
+  session->submit_elsewhere(
+      std::make_unique<Alarm>(std::move(ticket), [self = shared_from_this()](int) {
+        self->after([&] {
+          self->is_push_due_ = false;
+          self->pending_.push();
+        });
+      }));
+}
+
+WriteErrors::Cursor WrittenFile::open() {
+  std::scoped_lock lock(mutex_);
+  return pending_.errors().open();
+}
+
+std::optional<WrittenFile::View> WrittenFile::view(std::uint64_t offset, std::size_t size) {
+  std::scoped_lock lock(mutex_);
+  if (pending_.is_empty()) return std::nullopt;
+  View seen;
+  seen.end = pending_.size(0);
+  seen.overlay = pending_.overlay({offset, offset + size});
+  if (seen.overlay.parts.empty() && seen.end <= offset) return std::nullopt;
+  return seen;
+}
+
+void WrittenFile::lay_over(const View& seen, std::uint64_t offset, std::span<std::byte> contents) {
+  std::scoped_lock lock(mutex_);
+  seen.overlay.lay_over(offset, contents);
+}
+
+void WrittenFile::correct(Attributes& attributes) {
+  std::scoped_lock lock(mutex_);
+  if (pending_.is_empty()) return;
+  attributes.size = static_cast<off_t>(pending_.size(static_cast<std::uint64_t>(attributes.size)));
+  if (!pending_.has_unsent() || !is_later(written_at_, attributes.mtime)) return;
+  attributes.mtime = written_at_;
+  if (is_later(written_at_, attributes.ctime)) attributes.ctime = written_at_;
+}
+
+std::shared_ptr<WrittenFile> WrittenFiles::find(const FileHandle& handle) const {
+  if (!has_any_.load(std::memory_order_relaxed)) return nullptr;
+  return known_.with([&](const Known& known) -> std::shared_ptr<WrittenFile> {
+    const auto found = known.files.find(std::string(handle.bytes()));
+    return found == known.files.end() ? nullptr : found->second.lock();
+  });
+}
+
+std::shared_ptr<WrittenFile> WrittenFiles::get(const FileHandle& handle,
+                                               const std::shared_ptr<WrittenVolume>& volume) {
+  return known_.with([&](Known& known) {
+    std::weak_ptr<WrittenFile>& place = known.files[std::string(handle.bytes())];
+    std::shared_ptr<WrittenFile> file = place.lock();
+    if (file) return file;
+    file = std::make_shared<WrittenFile>(volume, handle);
+    place = file;
+    has_any_.store(true);
+    if (known.files.size() >= known.sweep_at) {
+      std::erase_if(known.files, [](const auto& one) { return one.second.expired(); });
+      known.sweep_at = std::max<std::size_t>(64, 2 * known.files.size());
+    }
+    return file;
+  });
+}
+
+std::vector<std::shared_ptr<WrittenFile>> WrittenFiles::all() const {
+  return known_.with([](const Known& known) {
+    std::vector<std::shared_ptr<WrittenFile>> living;
+    for (const auto& [handle, place] : known.files)
+      if (auto file = place.lock()) living.push_back(std::move(file));
+    return living;
+  });
+}
+
+}  // namespace claimfs::backends::nfs

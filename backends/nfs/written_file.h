@@ -1,0 +1,131 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/backend.h"
+#include "backends/nfs/file_handle.h"
+#include "backends/nfs/pending_writes.h"
+#include "backends/nfs/session.h"
+
+namespace claimfs::backends::nfs {
+
+// What the files of one volume that are written to share.
+struct WrittenVolume {
+  WrittenVolume(std::shared_ptr<Session> to, std::size_t write_size,
+                std::optional<Clock::duration> soft)
+      : session(std::move(to)),
+        soft_deadline(soft),
+        spare(std::make_shared<SpareBuffers>(write_size, kMostSpare)) {}
+
+  static constexpr std::size_t kMostSpare = 32;
+  // Beyond this, writers wait for the server as with O_SYNC.
+  static constexpr std::uint64_t kMostHeldBytes = 128U << 20U;
+
+  const std::weak_ptr<Session> session;
+  const std::optional<Clock::duration> soft_deadline;
+  const std::shared_ptr<SpareBuffers> spare;
+  std::atomic<std::uint64_t> held_bytes{0};
+};
+
+// A file's data on its way to the server: performs what PendingWrites decides, and answers those
+// who wait for it. Shared by all opens of the file and by its calls in flight. Thread-safe; nothing
+// blocks.
+class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
+ public:
+  WrittenFile(std::shared_ptr<WrittenVolume> volume, const FileHandle& handle);
+  ~WrittenFile();
+
+  // Copies the data, and answers at once, unless writers have to wait for the server now. At
+  // `offset`, or at the end of the file, whose size at the server this is.
+  struct Place {
+    std::uint64_t offset = 0;
+    std::optional<std::uint64_t> append_to{};
+  };
+  void write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data, Place place,
+             WriteErrors::Cursor& cursor, Answer<std::size_t> answer);
+
+  // Answers when all that was written before is on the server's disk, or has failed: with the
+  // error, if the cursor's open has not been told.
+  void flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Cursor* cursor,
+             Answer<void> answer);
+  // The same when nobody waits: the last open has gone, without close(2).
+  void flush_in_background();
+
+  WriteErrors::Cursor open();
+
+  // What a reader sees of [offset, offset + size) that the server may not have, to be asked for
+  // before the server is, and laid over its answer.
+  struct View {
+    Overlay overlay;
+    std::uint64_t end = 0;  // of the file, as far as is known here
+  };
+  std::optional<View> view(std::uint64_t offset, std::size_t size);  // none: nothing is held
+  void lay_over(const View& view, std::uint64_t offset, std::span<std::byte> contents);
+
+  // The server's word on the file, with what is newer here.
+  void correct(Attributes& attributes);
+
+ private:
+  struct Waiter {
+    PendingWrites::Token token = 0;
+    std::function<void(int error)> done;  // 0, or why it waits no more
+  };
+  // What was decided under the lock, to be done without it.
+  struct Steps {
+    std::vector<PendingWrites::Write> writes;
+    bool has_commit = false;
+    std::vector<std::function<void(int)>> done;
+  };
+
+  Steps decide();  // under mutex_
+  void perform(Steps steps);
+  void send(const PendingWrites::Write& write);
+  void send_commit();
+  std::shared_ptr<Ticket> ticket_of_ours();
+  void wait_for(const std::shared_ptr<Ticket>& ticket, PendingWrites::Token token,
+                std::function<void(int)> done);
+  void push_soon();
+  template <class Change>
+  void after(Change change);
+
+  const std::shared_ptr<WrittenVolume> volume_;
+  const FileHandle handle_;
+
+  std::mutex mutex_;
+  // The rest is guarded by it.
+  PendingWrites pending_;
+  Identity writer_;  // the last one: on whose behalf data goes
+  timespec written_at_{};
+  std::list<Waiter> waiters_;
+  std::size_t in_flight_ = 0;
+  std::uint64_t counted_bytes_ = 0;  // of this file, in the volume's
+  bool is_push_due_ = false;
+};
+
+// The written files of a volume, by handle.
+class WrittenFiles {
+ public:
+  // The one that there is, or null; or a new one.
+  std::shared_ptr<WrittenFile> find(const FileHandle& handle) const;
+  std::shared_ptr<WrittenFile> get(const FileHandle& handle,
+                                   const std::shared_ptr<WrittenVolume>& volume);
+  std::vector<std::shared_ptr<WrittenFile>> all() const;
+
+ private:
+  struct Known {
+    std::unordered_map<std::string, std::weak_ptr<WrittenFile>> files;
+    std::size_t sweep_at = 64;  // so many: those that are over are dropped
+  };
+  std::atomic<bool> has_any_{false};
+  Guarded<Known> known_;
+};
+
+}  // namespace claimfs::backends::nfs
