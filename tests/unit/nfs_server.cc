@@ -198,7 +198,10 @@ void NfsServer::kill() {
   server_ = 0;
 }
 
-void NfsServer::freeze() { ::kill(server_, SIGSTOP); }
+void NfsServer::freeze() {
+  ::kill(server_, SIGSTOP);
+  ::waitpid(server_, nullptr, WUNTRACED);  // until all its threads have stopped
+}
 
 void NfsServer::thaw() { ::kill(server_, SIGCONT); }
 
