@@ -185,7 +185,10 @@ void NfsServer::start() {
     const bool is_over = std::chrono::steady_clock::now() > until;
     if (is_over || ::waitpid(server_, nullptr, WNOHANG) == server_) {
       if (!is_over) server_ = 0;
-      FAIL("the NFS server does not start: " << log());
+      const std::string said = log();
+      kill();
+      std::filesystem::remove_all(work_);  // the destructor does not run for one that is not made
+      FAIL("the NFS server does not start: " << said);
     }
     std::this_thread::sleep_for(kAgain);
   }
