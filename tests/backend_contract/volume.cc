@@ -10,6 +10,7 @@ Volume::Volume(std::unique_ptr<Backend> started, Features features)
     : backend_(std::move(started)), features_(features) {
   backend_->set_remembered(this);
   const Result<void> ready = backend_->start();
+  INFO((ready ? "" : ready.error().message()));
   REQUIRE(ready);
   Result<Entry> root = ask<Entry>([&](auto answer) { backend_->root(std::move(answer)); });
   REQUIRE(root);

@@ -185,7 +185,10 @@ void NfsServer::start() {
     const bool is_over = std::chrono::steady_clock::now() > until;
     if (is_over || ::waitpid(server_, nullptr, WNOHANG) == server_) {
       if (!is_over) server_ = 0;
-      FAIL("the NFS server does not start: " << log());
+      const std::string said = log();
+      kill();
+      std::filesystem::remove_all(work_);  // the destructor does not run for one that is not made
+      FAIL("the NFS server does not start: " << said);
     }
     std::this_thread::sleep_for(kAgain);
   }
@@ -198,7 +201,10 @@ void NfsServer::kill() {
   server_ = 0;
 }
 
-void NfsServer::freeze() { ::kill(server_, SIGSTOP); }
+void NfsServer::freeze() {
+  ::kill(server_, SIGSTOP);
+  ::waitpid(server_, nullptr, WUNTRACED);  // until all its threads have stopped
+}
 
 void NfsServer::thaw() { ::kill(server_, SIGCONT); }
 

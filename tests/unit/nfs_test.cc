@@ -97,6 +97,8 @@ TEST_CASE("the port mapper knows the server's ports", "[nfs]") {
     volumes::NfsOptions options = server.options();
     options.port.reset();
     options.mount_port.reset();
+    // The server tells the port mapper after it has begun to listen.
+    REQUIRE(comes_true([&] { return backend_on(options)->start().has_value(); }));
     Volume volume(backend_on(options), {});
     volume.put(volume.root(), "file", "text");
     CHECK(
