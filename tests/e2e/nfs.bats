@@ -391,7 +391,8 @@ is_deleted() { ! claimfs get pvc "$1" >/dev/null 2>&1; }
   done
   [ -z "$(limit 60 rsync -aHn --checksum --itemize-changes "$tree/" "$A/rsync/")" ]
 }
-# Names with what an archive keeps of them; which names are one file, by the first of them.
+# Names with what an archive keeps of them. Not the times of symlinks: nfs-ganesha answers that it has set them, and has not.
 describe() {
-  limit 20 find "$1" -mindepth 1 -type d -printf '%P %m %U:%G\n' -o -mindepth 1 -printf '%P %m %U:%G %n %Ts %l\n' | LC_ALL=C sort
+  limit 20 find "$1" -mindepth 1 \( -type d -printf '%P %m %U:%G\n' -o -type l -printf '%P %U:%G %l\n' -o \
+    -printf '%P %m %U:%G %n %Ts\n' \) | LC_ALL=C sort
 }
