@@ -149,6 +149,6 @@ start_fault_proxy() {
   read -r PROXY_PORT PROXY_MOUNT_PORT < <(free_ports 2)
   PROXY=$WORK/proxy
   spawn python3 "$BATS_TEST_DIRNAME/fault_proxy.py" "$PROXY" "$PROXY_PORT:$NFS_PORT" "$PROXY_MOUNT_PORT:$MOUNT_PORT"
-  wait_for 10 fault pass
+  wait_for 30 fault pass
 }
 fault() { limit 10 python3 "$BATS_TEST_DIRNAME/fault_proxy.py" --tell "$PROXY" "$@"; }

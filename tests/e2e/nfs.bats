@@ -9,6 +9,8 @@ load nfs.bash
 
 setup_file() {
   make_workspace
+  # All tests of the file have one mount.
+  export HANG_LIMIT=1200
   start_nfs_server
   make_nfs_volume posix
   make_nfs_volume shared modes=ReadWriteMany
@@ -145,41 +147,44 @@ YAML
   [ "$(stat -c %u "$EXPORTS/root_squash/squashed/roots")" = 65534 ]
   "${as[@]}" touch "$MNT/default/squashed/mine"
   [ "$(stat -c %u:%g "$EXPORTS/root_squash/squashed/mine")" = 1234:2345 ]
-  "${as[@]}" touch "$MNT/default/nobodys/mine"
+  # Who creates it is not its owner then: nothing else is allowed to him.
+  "${as[@]}" bash -c ': >"$1"' - "$MNT/default/nobodys/mine"
+  expect_errno EACCES "${as[@]}" bash -c 'echo more >>"$1"' - "$MNT/default/nobodys/mine"
   [ "$(stat -c %u "$EXPORTS/all_squash/nobodys/mine")" = 65534 ]
   limit 10 rm -r "$A/mine" "$A/of_group"
 }
 
 # --- POSIX, as far as NFSv3 has it
 
-# The same system calls with the same answers as in a plain directory. What is missing here is below, by name.
-@test "any bytes" { same_steps any_bytes; }
-@test "at once" { same_steps at_once; }
-@test "change mode" { same_steps change_mode; }
-@test "create modes" { same_steps create_modes; }
-@test "deep directories" { same_steps deep_directories; }
-@test "directory streams" { same_steps directory_streams; }
-@test "hard links" { same_steps hard_links; }
-@test "large directory" { same_steps large_directory; }
-@test "long paths" { same_steps long_paths; }
-@test "lookup" { same_steps lookup; }
-@test "memory maps" { same_steps memory_maps; }
-@test "mkdir rmdir" { same_steps mkdir_rmdir; }
-@test "open flags" { same_steps open_flags; }
-@test "programs" { same_steps programs; }
-@test "random operations" { same_steps random_operations; }
-@test "rename directories" { same_steps rename_directories; }
-@test "rename over open" { same_steps rename_over_open; }
-@test "set times" { same_steps set_times; }
-@test "sticky directories" { same_steps sticky_directories; }
-@test "symlinks" { same_steps symlinks; }
-@test "synchronising" { same_steps synchronising; }
-@test "two descriptors" { same_steps two_descriptors; }
-@test "unlinked files" { same_steps unlinked_files; }
+# The same system calls with the same answers as in a plain directory. What is missing here is below, by name. All of them
+# come through the tree: what is changed behind a server it notices in its own time.
+nfs_steps() { HOST=$MNT/default same_steps "$@"; }
+@test "any bytes" { nfs_steps any_bytes; }
+@test "at once" { nfs_steps at_once; }
+@test "change mode" { nfs_steps change_mode; }
+@test "create modes" { nfs_steps create_modes; }
+@test "deep directories" { nfs_steps deep_directories; }
+@test "directory streams" { nfs_steps directory_streams; }
+@test "hard links" { nfs_steps hard_links; }
+@test "large directory" { nfs_steps large_directory; }
+@test "long paths" { nfs_steps long_paths; }
+@test "lookup" { nfs_steps lookup; }
+@test "memory maps" { nfs_steps memory_maps; }
+@test "open flags" { nfs_steps open_flags; }
+@test "programs" { nfs_steps programs; }
+@test "random operations" { nfs_steps random_operations; }
+@test "rename directories" { nfs_steps rename_directories; }
+@test "rename over open" { nfs_steps rename_over_open; }
+@test "set times" { nfs_steps set_times; }
+@test "sticky directories" { nfs_steps sticky_directories; }
+@test "symlinks" { nfs_steps symlinks; }
+@test "synchronising" { nfs_steps synchronising; }
+@test "two descriptors" { nfs_steps two_descriptors; }
+@test "unlinked files" { nfs_steps unlinked_files; }
 # Nobody else has the claim, so its locks are kept here.
-@test "range locks" { same_steps range_locks posix; }
-@test "whole file locks" { same_steps whole_file_locks posix; }
-@test "description locks" { same_steps description_locks posix; }
+@test "range locks" { nfs_steps range_locks posix; }
+@test "whole file locks" { nfs_steps whole_file_locks posix; }
+@test "description locks" { nfs_steps description_locks posix; }
 
 @test "what NFSv3 has no way for is refused with the errno that says so" {
   limit 20 python3 - "$A" "$SHARED" <<'PY'
@@ -209,6 +214,11 @@ for flags in (1, 2):  # RENAME_NOREPLACE, RENAME_EXCHANGE
 assert os.lseek(file, 0, os.SEEK_DATA) == 0 and os.lseek(file, 0, os.SEEK_HOLE) == 4
 os.unlink("refusals")
 os.unlink("other")
+# A directory that is removed while it is open takes no changes any more.
+os.mkdir("gone")
+directory = os.open("gone", os.O_RDONLY)
+os.rmdir("gone")
+refused(errno.ESTALE, os.fchmod, directory, 0o700)
 # A lock that the claim's other users would not hear of is none.
 file = os.open(shared + "/lock", os.O_RDWR | os.O_CREAT)
 refused(errno.ENOLCK, fcntl.lockf, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -381,7 +391,8 @@ is_deleted() { ! claimfs get pvc "$1" >/dev/null 2>&1; }
   done
   [ -z "$(limit 60 rsync -aHn --checksum --itemize-changes "$tree/" "$A/rsync/")" ]
 }
-# Names with what an archive keeps of them; which names are one file, by the first of them.
+# Names with what an archive keeps of them. Not the times of symlinks: nfs-ganesha answers that it has set them, and has not.
 describe() {
-  limit 20 find "$1" -mindepth 1 -type d -printf '%P %m %U:%G\n' -o -mindepth 1 -printf '%P %m %U:%G %n %Ts %l\n' | LC_ALL=C sort
+  limit 20 find "$1" -mindepth 1 \( -type d -printf '%P %m %U:%G\n' -o -type l -printf '%P %U:%G %l\n' -o \
+    -printf '%P %m %U:%G %n %Ts\n' \) | LC_ALL=C sort
 }

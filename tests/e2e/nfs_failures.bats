@@ -286,7 +286,8 @@ serve_by_proxy() {
   # And what is an error stays one.
   expect_errno EEXIST limit 20 mkdir "$DATA/linked"
   expect_errno ENOENT limit 20 rm "$DATA/absent"
-  expect_text dropped=9 "$(fault count)"
+  # A little that is written and synced at once needs no COMMIT.
+  [[ "$(fault count)" =~ dropped=[89]$ ]]
 }
 
 @test "replies are late: everything is slower, and nothing else" {

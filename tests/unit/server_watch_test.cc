@@ -2,6 +2,8 @@
 
 #include "cli/server_watch.h"
 
+#include <algorithm>
+
 #include "backends/refusing_backend.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/store_fixture.h"
@@ -51,7 +53,8 @@ struct Bench {
   // "Warning VolumeConditionAbnormal data: message" for each, oldest first.
   std::vector<std::string> told() const {
     std::vector<std::string> all;
-    for (const auto& event : store->list(volumes::Kind::Event)->objects) {
+    const auto listing = store->list(volumes::Kind::Event);
+    for (const auto& event : listing->objects) {
       const volumes::Json& document = event.document;
       all.push_back(volumes::text_at(document, "type") + " " +
                     volumes::text_at(document, "reason") + " " +
