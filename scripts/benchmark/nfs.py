@@ -17,6 +17,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -209,6 +210,7 @@ def main(arguments):
         if not program.exists():
             sys.exit(f"{program} is missing: cmake --preset release && ninja -C build/release claimfs nfs_raw file_load")
     rows = [row for row in ROWS if options.only in row.title]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # what was mounted and started goes with us
     work = Path(tempfile.mkdtemp(prefix="claimfs-bench.", dir=options.at))
     os.chmod(work, 0o755)
     try:
