@@ -118,12 +118,14 @@ TEST_CASE("nothing is passed through that others could not be told of", "[passth
   CountingDoor door;
   int told = 0;
   bool is_deaf = true;
-  Native native({.note_passthrough = [&](const ServedClaim& claim) -> Result<void> {
+  Effects effects;
+  effects.note_passthrough = [&](const ServedClaim& claim) -> Result<void> {
     ++told;
     CHECK(claim.name == "data");
     if (is_deaf) return failure(EIO);
     return {};
-  }});
+  };
+  Native native(std::move(effects));
   MountedTree& tree = native.tree;
   tree.filesystem.set_passthrough_door(&door);
   const auto file = tree.create(native.root, "file").value();

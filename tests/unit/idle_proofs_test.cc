@@ -312,7 +312,8 @@ TEST_CASE("proof: nobody is let in between it and the end of the use", "[idle_pr
   const NodeId name_space = tree.at({"ns"});
   Filesystem& fs = tree.filesystem;
   const auto look_up = [&fs](NodeId parent, std::string_view name) {
-    return tests::ask<EntryReply>([&](auto answer) { fs.lookup(parent, name, std::move(answer)); });
+    return tests::ask<EntryReply>(
+        [&](auto answer) { fs.lookup({}, parent, name, std::move(answer)); });
   };
   std::vector<std::thread> users;
   for (int i = 0; i < 2; ++i) {
