@@ -8,10 +8,11 @@ namespace claimfs::backends::nfs {
 
 void NfsBackend::get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer) {
   ask<GetAttributes>(
-      std::move(ticket), [handle](GETATTR3args& to) { to.object = handle.raw(); },
-      [this, handle, answer = std::move(answer)](Result<GETATTR3res*> reply, bool) mutable {
+      ticket, [handle](GETATTR3args& to) { to.object = handle.raw(); },
+      [this, ticket, handle, answer = std::move(answer)](Result<GETATTR3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
-        answer.complete(corrected(handle, told((*reply)->GETATTR3res_u.resok.obj_attributes)));
+        answer.complete(
+            corrected(*ticket, handle, told((*reply)->GETATTR3res_u.resok.obj_attributes)));
       });
 }
 
@@ -23,10 +24,13 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
         to.object = handle.raw();
         to.new_attributes = changes;
       },
-      [this, ticket, handle, answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
+      [this, ticket, handle, size = changes.size, answer = std::move(answer)](
+          Result<SETATTR3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
+        if (const auto written = written_files_.find(handle); written && size.set_it)
+          written->was_truncated(size.set_size3_u.size);
         if (const auto after = told((*reply)->SETATTR3res_u.resok.obj_wcc.after))
-          answer.complete(corrected(handle, *after));
+          answer.complete(corrected(*ticket, handle, *after));
         else
           get(ticket, handle, std::move(answer));
       });

@@ -37,6 +37,7 @@ void NfsBackend::stop() {
   write_back_all();
   session_->drain(kLeaving);
   session_->stop();
+  written_files_.let_go();
   written_volume_.reset();
   session_.reset();
 }

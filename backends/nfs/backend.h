@@ -176,8 +176,10 @@ class NfsBackend final : public Backend {
   Answer<std::size_t> killing_set_id(TicketPointer ticket, NfsFile& file,
                                      Answer<std::size_t> answer);
   // The server's word on a file, with what is newer here.
-  Attributes corrected(const FileHandle& handle, Attributes attributes) const {
-    if (const auto written = written_files_.find(handle)) written->correct(attributes);
+  Attributes corrected(const Ticket& ticket, const FileHandle& handle,
+                       Attributes attributes) const {
+    if (const auto written = written_files_.find(handle))
+      written->correct(attributes, ticket.begun_at);
     return attributes;
   }
   void write_back_all();

@@ -164,7 +164,8 @@ void NfsBackend::read_on(std::shared_ptr<Listing> listing) {
                                   .handle = handle_of(entry->name_handle)});
           NfsDirectory::Name& name_there = batch->names.back();
           if (name_there.attributes && name_there.handle)
-            name_there.attributes = corrected(name_there.handle, *name_there.attributes);
+            name_there.attributes =
+                corrected(*listing->ticket, name_there.handle, *name_there.attributes);
         }
         if (batch->names.empty()) batch->is_last = true;
         {

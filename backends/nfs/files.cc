@@ -60,9 +60,11 @@ void NfsBackend::open(const Caller& caller, Inode& inode, int flags,
         // Who may run a file may have it read for that.
         to.access = rights | ACCESS3_EXECUTE;
       },
-      [rights, file = std::move(file), answer = std::move(answer)](Result<ACCESS3res*> reply,
-                                                                   bool) mutable {
+      [this, ticket, handle, rights, file = std::move(file), answer = std::move(answer)](
+          Result<ACCESS3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
+        if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes))
+          corrected(*ticket, handle, *attributes);  // tells who writes of set-id bits
         unsigned granted = (*reply)->ACCESS3res_u.resok.access;
         if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
         if ((granted & rights) != rights) return answer.refuse(EACCES);
@@ -119,7 +121,9 @@ void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view na
       const bool looks_again = entry.error().code == EEXIST && (flags & O_EXCL) == 0;
       return answer.fail(looks_again ? ESTALE : entry.error().code);
     }
-    auto file = make_file(*ticket, nfs(*entry->inode).handle(), flags);
+    const FileHandle& handle = nfs(*entry->inode).handle();
+    auto file = make_file(*ticket, handle, flags);
+    entry->attributes = corrected(*ticket, handle, entry->attributes);
     return answer.complete(Created{std::move(*entry), std::move(file)});
   };
   const mode_t wanted = mode & 07777 & ~caller.umask;

@@ -35,7 +35,7 @@ void NfsBackend::answer_entry(TicketPointer ticket, const FileHandle& parent, st
                               Answer<Entry> answer) {
   if (!found) return look_up(std::move(ticket), parent, std::move(name), std::move(answer));
   if (attributes) {
-    attributes = corrected(found, *attributes);
+    attributes = corrected(*ticket, found, *attributes);
     answer.complete(Entry{std::make_unique<NfsInode>(found, attributes->mode), *attributes});
     return;
   }

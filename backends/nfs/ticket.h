@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 // up.
 struct Ticket {
   Identity identity;  // changed only by the connection's thread, while a call is its
+  const Clock::time_point begun_at = Clock::now();
   Clock::time_point deadline = Clock::time_point::max();  // then ETIMEDOUT
   // It is to be answered with EINTR, now: its caller is about to end. Whether that is so is not
   // decided here.

@@ -7,8 +7,8 @@
 
 namespace claimfs::backends::nfs {
 
-// Servers take set-id bits away themselves when somebody unprivileged writes. One who is root to
-// them and may not keep the bits has them taken away here, before he is answered.
+// Takes the set-id bits away that the writer may not keep, before he is answered. Servers do that
+// themselves for the unprivileged, but not all, and not before they have the data.
 Answer<std::size_t> NfsBackend::killing_set_id(TicketPointer ticket, NfsFile& file,
                                                Answer<std::size_t> answer) {
   return [this, ticket, &file, answer = std::move(answer)](Result<std::size_t> wrote) mutable {
@@ -26,7 +26,12 @@ Answer<std::size_t> NfsBackend::killing_set_id(TicketPointer ticket, NfsFile& fi
             if (!attributes) return ended(attributes);
             const mode_t mode = without_set_id(attributes->mode);
             if (mode == attributes->mode) return ended(attributes);
-            set(ticket, handle, to_sattr(mode), ended);
+            set(ticket, handle, to_sattr(mode), [ended](Result<Attributes> killed) {
+              // Only an owner changes modes. For others it is the server's, as for all its clients.
+              if (!killed && (killed.error().code == EPERM || killed.error().code == EACCES))
+                return ended(Attributes());
+              return ended(killed);
+            });
             return true;
           });
           return true;
@@ -48,7 +53,7 @@ void NfsBackend::write(const Caller& caller, File& file, std::span<const std::by
       static_cast<std::uint64_t>(offset) + data.size() > export_.largest_file)
     return answer.refuse(EFBIG);
   TicketPointer ticket = ticket_for(caller, to.opener());
-  Answer<std::size_t> done = options.kill_set_id && ticket->identity.uid == 0
+  Answer<std::size_t> done = options.kill_set_id && to.written()->may_have_set_id()
                                  ? killing_set_id(ticket, to, std::move(answer))
                                  : std::move(answer);
   if (!options.append) {
@@ -71,11 +76,13 @@ void NfsBackend::write(const Caller& caller, File& file, std::span<const std::by
 // what became of it. Closing makes it so that whoever opens the file next, anywhere, sees it.
 void NfsBackend::flush(const Caller& caller, File& file, Answer<void> answer) {
   NfsFile& closed = nfs(file);
-  if (closed.written())
-    closed.written()->flush(ticket_for(caller, closed.opener()), &closed.told_errors,
-                            std::move(answer));
-  else
+  if (!closed.written()) {
     answer.complete({});
+    return;
+  }
+  written_files_.keep(closed.written()->shared_from_this());
+  closed.written()->flush(ticket_for(caller, closed.opener()), &closed.told_errors,
+                          std::move(answer));
 }
 
 void NfsBackend::sync(const Caller& caller, File& file, bool, Answer<void> answer) {

@@ -1,5 +1,7 @@
 #include "backends/nfs/written_file.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
@@ -8,8 +10,10 @@ namespace claimfs::backends::nfs {
 
 namespace {
 
-constexpr std::size_t kMostWritesInFlight = 8;                // of one file
-constexpr std::uint64_t kCommitAtBytes = 16U << 20U;          // answered, and not yet committed
+constexpr std::size_t kMostWritesInFlight = 8;        // of one file
+constexpr std::uint64_t kCommitAtBytes = 16U << 20U;  // answered, and not yet committed
+// A request is answered within this, or its size is not put right (see taken_end_).
+constexpr Clock::duration kLongestAnswer = std::chrono::seconds(60);
 constexpr Clock::duration kGather = std::chrono::seconds(1);  // how long data rests for more
 
 // Never sent: it waits in a connection, which looks at its deadline and its interruption.
@@ -109,11 +113,13 @@ void WrittenFile::send(const PendingWrites::Write& write) {
         to.data.data_len = static_cast<u_int>(write.data.size());
         to.data.data_val = const_cast<char*>(reinterpret_cast<const char*>(write.data.data()));
       },
-      [self = shared_from_this(), number = write.number](Result<WRITE3res*> reply, bool) {
+      [self = shared_from_this(), number = write.number, offset = write.offset](
+          Result<WRITE3res*> reply, bool) {
         self->after([&] {
           --self->in_flight_;
           if (!reply) return self->pending_.write_failed(number, reply.error().code);
           const WRITE3resok& written = (*reply)->WRITE3res_u.resok;
+          self->was_taken(offset + written.count);
           self->pending_.written(number, {.count = written.count,
                                           .is_stable = written.committed != UNSTABLE,
                                           .verifier = verifier_of(written.verf)});
@@ -254,8 +260,26 @@ void WrittenFile::lay_over(const View& seen, std::uint64_t offset, std::span<std
   seen.overlay.lay_over(offset, contents);
 }
 
-void WrittenFile::correct(Attributes& attributes) {
+void WrittenFile::was_taken(std::uint64_t end) {
+  const Clock::time_point now = Clock::now();
+  if (now - taken_at_ > kLongestAnswer) taken_end_ = 0;
+  taken_end_ = std::max(taken_end_, end);
+  taken_at_ = now;
+}
+
+void WrittenFile::was_truncated(std::uint64_t size) {
   std::scoped_lock lock(mutex_);
+  taken_end_ = std::min(taken_end_, size);
+}
+
+void WrittenFile::correct(Attributes& attributes, Clock::time_point asked_at) {
+  std::scoped_lock lock(mutex_);
+  if (asked_at >= mode_asked_at_) {
+    mode_asked_at_ = asked_at;
+    may_have_set_id_.store((attributes.mode & (S_ISUID | S_ISGID)) != 0, std::memory_order_relaxed);
+  }
+  if (asked_at <= taken_at_)
+    attributes.size = std::max(attributes.size, static_cast<off_t>(taken_end_));
   if (pending_.is_empty()) return;
   attributes.size = static_cast<off_t>(pending_.size(static_cast<std::uint64_t>(attributes.size)));
   if (!pending_.has_unsent() || !is_later(written_at_, attributes.mtime)) return;
@@ -286,6 +310,22 @@ std::shared_ptr<WrittenFile> WrittenFiles::get(const FileHandle& handle,
     }
     return file;
   });
+}
+
+void WrittenFiles::keep(std::shared_ptr<WrittenFile> closed) {
+  std::shared_ptr<WrittenFile> over;  // may end: not under the lock
+  known_.with([&](Known& known) {
+    if (!known.kept.empty() && known.kept.back() == closed) return;
+    known.kept.push_back(std::move(closed));
+    if (known.kept.size() <= kMostKept) return;
+    over = std::move(known.kept.front());
+    known.kept.pop_front();
+  });
+}
+
+void WrittenFiles::let_go() {
+  std::deque<std::shared_ptr<WrittenFile>> kept;
+  known_.with([&](Known& known) { kept.swap(known.kept); });
 }
 
 std::vector<std::shared_ptr<WrittenFile>> WrittenFiles::all() const {

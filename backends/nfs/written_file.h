@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -70,8 +71,12 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   std::optional<View> view(std::uint64_t offset, std::size_t size);  // none: nothing is held
   void lay_over(const View& view, std::uint64_t offset, std::span<std::byte> contents);
 
-  // The server's word on the file, with what is newer here.
-  void correct(Attributes& attributes);
+  // The server's word on the file, which was asked for at that time, with what is newer here.
+  void correct(Attributes& attributes, Clock::time_point asked_at);
+  // Its size was changed to this.
+  void was_truncated(std::uint64_t size);
+  // By the server's last word on it that was corrected; true while there is none.
+  bool may_have_set_id() const { return may_have_set_id_.load(std::memory_order_relaxed); }
 
  private:
   struct Waiter {
@@ -85,7 +90,8 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
     std::vector<std::function<void(int)>> done;
   };
 
-  Steps decide();  // under mutex_
+  Steps decide();                     // under mutex_
+  void was_taken(std::uint64_t end);  // under mutex_
   void perform(Steps steps);
   void send(const PendingWrites::Write& write);
   void send_commit();
@@ -104,10 +110,16 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   PendingWrites pending_;
   Identity writer_;  // the last one: on whose behalf data goes
   timespec written_at_{};
+  // What the server has taken in, lately: answers to who asked before need not know of it.
+  std::uint64_t taken_end_ = 0;
+  Clock::time_point taken_at_{};
+  Clock::time_point mode_asked_at_{};
   std::list<Waiter> waiters_;
   std::size_t in_flight_ = 0;
   std::uint64_t counted_bytes_ = 0;  // of this file, in the volume's
   bool is_push_due_ = false;
+
+  std::atomic<bool> may_have_set_id_{true};
 };
 
 // The written files of a volume, by handle.
@@ -118,11 +130,16 @@ class WrittenFiles {
   std::shared_ptr<WrittenFile> get(const FileHandle& handle,
                                    const std::shared_ptr<WrittenVolume>& volume);
   std::vector<std::shared_ptr<WrittenFile>> all() const;
+  // Has it stay a while after its last close: answers to who asked before may be on their way.
+  void keep(std::shared_ptr<WrittenFile> closed);
+  void let_go();
 
  private:
+  static constexpr std::size_t kMostKept = 256;
   struct Known {
     std::unordered_map<std::string, std::weak_ptr<WrittenFile>> files;
     std::size_t sweep_at = 64;  // so many: those that are over are dropped
+    std::deque<std::shared_ptr<WrittenFile>> kept;
   };
   std::atomic<bool> has_any_{false};
   Guarded<Known> known_;
