@@ -25,10 +25,10 @@ teardown() {
   drop_workspace
 }
 
-# A process waits in the kernel for an answer of ours.
+# A process waits in the kernel for an answer of ours, or for what is read ahead into its cache.
 some_wait() {
   local pid
-  for pid in "$@"; do if grep -q request_wait_answer "/proc/$pid/stack" 2>/dev/null; then return 0; fi; done
+  for pid in "$@"; do if grep -qE 'request_wait_answer|folio_wait' "/proc/$pid/stack" 2>/dev/null; then return 0; fi; done
   return 1
 }
 postgres_waits() {
@@ -126,10 +126,10 @@ fio_waits() {
 @test "fio: what is written at random while the server is restarted is read back as it was, from the tree and from the server" {
   local writer round
   spawn bash -c "$(declare -f write_blocks)"'
-    write_blocks "$1" --do_verify=1 --verify_backlog=64 --fsync=50 --rate=,6m && echo written' - "$DATA"
+    write_blocks "$1" --do_verify=1 --verify_backlog=64 --fsync=50 --rate=,4m && echo written' - "$DATA"
   writer=$SPAWNED
   for round in 1 2 3; do
-    wait_for 60 has_blocks $((round * 12000))
+    wait_for 60 has_blocks $((round * 10000))
     restart_under_load fio_waits
   done
   wait_for 120 is_gone "$writer"
