@@ -171,14 +171,18 @@ assert data == expected, (len(data), len(expected))' "$@"
   expect_whole "$HOST/going/file" 4
 }
 
-@test "a server that is reached by IPv6" {
-  grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6 || skip "the loopback has no ::1"
-  # One more server, of the same exports.
-  NFS_ADDRESS=::1 GANESHA=$WORK/ganesha.ipv6
+# one_more_server NAME ADDRESS: of the same exports; nfs.bash's words mean it for the rest of the test.
+one_more_server() {
+  NFS_ADDRESS=$2 GANESHA=$WORK/ganesha.$1
   mkdir "$GANESHA"
   read -r NFS_PORT MOUNT_PORT < <(free_ports 2)
   make_no_port_mapper
   run_nfs_server
+}
+
+@test "a server that is reached by IPv6" {
+  grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6 || skip "the loopback has no ::1"
+  one_more_server ipv6 ::1
   make_nfs_volume six
   wait_for 10 in_tree default/six
   echo text >"$MNT/default/six/file"
@@ -187,4 +191,41 @@ assert data == expected, (len(data), len(expected))' "$@"
   run_nfs_server
   [ "$(limit 10 cat "$MNT/default/six/file")" = text ]
   stop_nfs_server
+}
+
+@test "an export that has another filesystem in a sub-directory: both are served, and no file is taken for another" {
+  local inner=$HOST/nested/inner
+  mkdir -p "$inner"
+  mount -t tmpfs -o size=1M none "$inner"
+  # A server looks for filesystems when it starts.
+  one_more_server nested 127.0.0.1
+  two_nodes nested
+  echo outside >"$A/file"
+  echo inside >"$A/inner/file"
+  [ "$(cat "$inner/file")" = inside ]
+  [ "$(limit 10 cat "$A/file" "$A/inner/file")" = $'outside\ninside' ]
+  # One device, so numbers tell them apart, also where the two filesystems gave the same.
+  limit 20 python3 - "$A" "$inner" <<'PY'
+import errno, os, sys
+tree, inner = sys.argv[1:]
+for number in range(50):
+    for directory in ("", "inner/"):
+        open(f"{tree}/{directory}{number}", "w").close()
+numbers = [os.lstat(os.path.join(path, name)).st_ino for path, _, names in os.walk(tree) for name in names]
+assert len(numbers) == 102 and len(set(numbers)) == 102, (len(numbers), len(set(numbers)))
+assert os.lstat(tree).st_dev == os.lstat(tree + "/inner/file").st_dev
+for change in (os.rename, os.link):
+    try:
+        change(tree + "/file", tree + "/inner/moved")
+        sys.exit("moved to another filesystem")
+    except OSError as error:
+        assert error.errno == errno.EXDEV, error
+PY
+  # What is full is the inner one.
+  expect_errno ENOSPC limit 20 dd if=/dev/zero of="$A/inner/large" bs=64k count=32 conv=fsync
+  limit 20 dd if=/dev/zero of="$A/large" bs=64k count=32 conv=fsync status=none
+  soon test -e "$B/inner/file"
+  [ "$(limit 10 cat "$B/inner/file")" = inside ]
+  stop_nfs_server
+  umount "$inner"
 }
