@@ -194,8 +194,11 @@ one_more_server() {
 }
 
 @test "an export that has another filesystem in a sub-directory: both are served, and no file is taken for another" {
-  local inner=$HOST/nested/inner
-  mkdir -p "$inner"
+  local outer=$HOST/nested inner=$HOST/nested/inner
+  # Two of a kind, so that both number their files alike.
+  mkdir "$outer"
+  mount -t tmpfs none "$outer"
+  mkdir "$inner"
   mount -t tmpfs -o size=1M none "$inner"
   # A server looks for filesystems when it starts.
   one_more_server nested 127.0.0.1
@@ -204,7 +207,7 @@ one_more_server() {
   echo inside >"$A/inner/file"
   [ "$(cat "$inner/file")" = inside ]
   [ "$(limit 10 cat "$A/file" "$A/inner/file")" = $'outside\ninside' ]
-  # One device, so numbers tell them apart, also where the two filesystems gave the same.
+  # One device, so numbers tell them apart.
   limit 20 python3 - "$A" "$inner" <<'PY'
 import errno, os, sys
 tree, inner = sys.argv[1:]
@@ -227,5 +230,5 @@ PY
   soon test -e "$B/inner/file"
   [ "$(limit 10 cat "$B/inner/file")" = inside ]
   stop_nfs_server
-  umount "$inner"
+  umount "$inner" "$outer"
 }
