@@ -4,6 +4,8 @@
 # shellcheck disable=SC2016  # programs for the shells, makes and containers inside
 
 load mount.bash
+load postgres.bash
+load container.bash
 
 setup_file() {
   make_workspace
@@ -131,60 +133,24 @@ sqlite_in() {
   sqlite_in WAL "$MNT/default/shared/$BATS_TEST_NUMBER" "$HOST/shared/$BATS_TEST_NUMBER"
 }
 
-# PostgreSQL's own programs, as its own user, with a socket in the workspace and no network.
-postgres() { limit 120 runuser -u postgres -- env PGHOST="$PLAIN" PGDATABASE=postgres "$(postgres_bin)/$1" "${@:2}"; }
-postgres_bin() { printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1; }
-start_postgres() {
-  postgres pg_ctl -D "$HERE/data" -w -t 60 -l "$PLAIN/log" \
-    -o "-c listen_addresses='' -c unix_socket_directories='$PLAIN' -c shared_buffers=16MB" start
-}
-# All of a server's processes work in its data directory.
-processes_of_postgres() { find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' -lname "$HERE/data" -printf '%h\n' 2>/dev/null | cut -d / -f 3; }
-no_postgres() { [ -z "$(processes_of_postgres)" ]; }
-kill_postgres() {
-  local pid
-  for pid in $(processes_of_postgres); do kill -9 "$pid" 2>/dev/null || true; done
-}
-end_postgres() {
-  kill_postgres
-  wait_for 20 no_postgres
-}
-transactions() { postgres psql -AtqX -c 'SELECT count(*) FROM pgbench_history'; }
-has_transactions() { [ "$(transactions)" -gt "$1" ]; }
-# What was paid is what tellers, branches and accounts have.
-expect_balance() {
-  local sums
-  sums=$(postgres psql -AtqX -c 'SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
-    (SELECT sum(bbalance) FROM pgbench_branches), (SELECT sum(delta) FROM pgbench_history)')
-  [ -n "${sums%%|*}" ]
-  [ "$sums" = "${sums%%|*}|${sums%%|*}|${sums%%|*}|${sums%%|*}" ] || { echo "accounts|tellers|branches|history: $sums"; return 1; }
-}
-
 @test "PostgreSQL: initdb, pgbench, kill -9 under load, and recovery" {
-  chown postgres "$PLAIN"
-  limit 10 install -d -o postgres -m 700 "$HERE/data"
   limit 10 chmod 755 "$HERE"
-  postgres initdb -D "$HERE/data" --no-instructions --no-sync --auth=trust --data-checksums >/dev/null
+  make_database "$HERE/data" "$PLAIN"
   start_postgres
   postgres pgbench -q -i -s 1 2>/dev/null
   postgres pgbench -n -c 4 -j 2 -T 3
   expect_balance
-  local before postmaster
+  local before
   before=$(transactions)
   [ "$before" -gt 0 ]
 
-  spawn runuser -u postgres -- env PGHOST="$PLAIN" PGDATABASE=postgres "$(postgres_bin)/pgbench" -n -c 4 -j 2 -T 60
+  spawn runuser -u postgres -- "$(postgres_bin)/pgbench" -n -c 4 -j 2 -T 60
   wait_for 20 has_transactions $((before + 200))
   before=$(transactions)
-  postmaster=$(limit 10 head -n 1 "$HERE/data/postmaster.pid")
-  kill -9 "$postmaster"
   kill_postgres
-  wait_for 30 no_postgres
-  # Also a zombie would keep its lock file valid.
-  wait_for 30 test ! -e "/proc/$postmaster"
   wait_for 30 is_gone "$SPAWNED"
 
-  start_postgres || { cat "$PLAIN/log"; return 1; }
+  start_postgres
   grep -q 'database system was not properly shut down; automatic recovery in progress' "$PLAIN/log"
   expect_balance
   [ "$(transactions)" -ge "$before" ]
@@ -194,11 +160,10 @@ expect_balance() {
   expect_balance
   postgres pgbench -n -c 2 -t 20 >/dev/null
   expect_balance
-  postgres pg_ctl -D "$HERE/data" -w -m fast stop
-  no_postgres
+  stop_postgres
   # The pages as they are on disk have the checksums that they should have.
-  postgres pg_checksums -D "$HERE/data" --check
-  run ! grep -E 'PANIC|ERROR|corrupt|could not (open|read|write|fsync|access|rename|remove|link)' "$PLAIN/log"
+  postgres pg_checksums --check
+  postgres_complained_of_nothing
 }
 
 # Something of everything that a directory can hold.
@@ -398,35 +363,11 @@ events_in() {
   diff "$WORK/events.plain" <(events_in "$MNT/default/shared/$BATS_TEST_NUMBER")
 }
 
-# make_container BUNDLE COMMAND: busybox, with the tree as its /volumes (rslave) and a claim as its /data.
-make_container() {
-  local bundle=$1 command=$2 name
-  mkdir -p "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/data" "$bundle/rootfs/volumes" "$bundle/rootfs/tmp"
-  cp /bin/busybox "$bundle/rootfs/bin/busybox"
-  for name in sh cat chown df id ls mkdir stat tail test touch usleep; do ln -sf busybox "$bundle/rootfs/bin/$name"; done
-  (cd "$bundle" && runc spec)
-  jq --arg data "$MNT/default/box" --arg tree "$MNT" --arg command "$command" '
-    .process.terminal = false | .process.args = ["/bin/sh", "-c", $command] | .root.readonly = false
-    | .process.user = {uid: 1000, gid: 1000, additionalGids: [2000]}
-    | .mounts = [{destination: "/proc", type: "proc", source: "proc"},
-        {destination: "/data", type: "bind", source: $data, options: ["rbind", "rw"]},
-        {destination: "/volumes", type: "bind", source: $tree, options: ["rbind", "rslave", "rw"]}]
-    | .linux.namespaces |= map(select(.type == "pid" or .type == "mount" or .type == "ipc" or .type == "uts"))
-    | del(.linux.resources, .linux.maskedPaths, .linux.readonlyPaths)
-    ' "$bundle/config.json" >"$bundle/config.new"
-  mv "$bundle/config.new" "$bundle/config.json"
-}
-end_containers() {
-  local name
-  [ -d "$WORK/runc" ] || return 0
-  for name in $(limit 10 runc --root "$WORK/runc" list -q); do limit 20 runc --root "$WORK/runc" delete --force "$name"; done
-}
-
 @test "a container has a claim as its bind mount, and sees claims that come later" {
   local name=claimfs-$$-$RANDOM
   chmod 2770 "$HOST/box"
   chgrp 2000 "$HOST/box"
-  make_container "$PLAIN" '
+  make_container "$PLAIN" "$MNT/default/box" '
     set -e
     echo from the container >/data/file
     df -k /data | tail -n 1

@@ -82,11 +82,12 @@ CONF
 }
 
 rpc_null() { # PORT PROGRAM
-  limit 2 rpcinfo -T tcp -a "127.0.0.1.$(($1 / 256)).$(($1 % 256))" "$2" 3
+  local network=tcp address=127.0.0.1
+  if [ "$NFS_ADDRESS" = ::1 ]; then network=tcp6 address=::1; fi
+  limit 2 rpcinfo -T "$network" -a "$address.$(($1 / 256)).$(($1 % 256))" "$2" 3
 }
 nfs_server_answers() {
   kill -0 "$NFS_SERVER" || return
-  [ "$NFS_ADDRESS" = 127.0.0.1 ] || [ "$NFS_ADDRESS" = :: ] || return 0
   rpc_null "$NFS_PORT" 100003 && rpc_null "$MOUNT_PORT" 100005
 }
 
