@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+
 namespace claimfs::backends::nfs {
 
 namespace {
@@ -15,16 +17,17 @@ std::uint64_t hashed(std::uint64_t hash, std::string_view bytes) {
   return hash;
 }
 
-// NFSv3's times are unsigned seconds (RFC 1813 2.6), but servers send those before 1970 as they
-// are, and the kernel's client reads them so.
+// NFSv3's times are unsigned seconds (RFC 1813 2.6), from 1970 to 2106. Others become the nearest
+// one, as with the kernel's client (s_time_min and s_time_max).
 timespec to_timespec(const nfstime3& from) {
-  return {static_cast<std::int32_t>(from.seconds), static_cast<long>(from.nseconds)};
+  return {static_cast<time_t>(from.seconds), static_cast<long>(from.nseconds)};
 }
 
 nfstime3 to_nfstime(const timespec& from) {
   nfstime3 to{};
-  to.seconds = static_cast<u_int>(from.tv_sec);
-  to.nseconds = static_cast<u_int>(from.tv_nsec);
+  if (from.tv_sec < 0) return to;
+  to.seconds = static_cast<u_int>(std::min<time_t>(from.tv_sec, UINT32_MAX));
+  to.nseconds = from.tv_sec > UINT32_MAX ? 0 : static_cast<u_int>(from.tv_nsec);
   return to;
 }
 

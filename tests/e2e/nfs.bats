@@ -157,7 +157,9 @@ YAML
 # --- POSIX, as far as NFSv3 has it
 
 # The same system calls with the same answers as in a plain directory. What is missing here is below, by name. All of them
-# come through the tree: what is changed behind a server it notices in its own time.
+# come through the tree: what is changed behind a server it notices in its own time. Not here: random_operations (punches
+# holes), rename_directories (exchanges), set_times (beyond 2106 and before 1970; symlinks' own), symlinks (nfs-ganesha takes no
+# targets of more than 4,093 bytes), unlinked_files (extended attributes; what is only known, and not open, goes: ESTALE).
 nfs_steps() { HOST=$MNT/default same_steps "$@"; }
 @test "any bytes" { nfs_steps any_bytes; }
 @test "at once" { nfs_steps at_once; }
@@ -166,21 +168,16 @@ nfs_steps() { HOST=$MNT/default same_steps "$@"; }
 @test "deep directories" { nfs_steps deep_directories; }
 @test "directory streams" { nfs_steps directory_streams; }
 @test "hard links" { nfs_steps hard_links; }
-@test "large directory" { nfs_steps large_directory; }
+@test "large directory" { nfs_steps large_directory posix; }
 @test "long paths" { nfs_steps long_paths; }
 @test "lookup" { nfs_steps lookup; }
 @test "memory maps" { nfs_steps memory_maps; }
-@test "open flags" { nfs_steps open_flags; }
+@test "open flags" { nfs_steps open_flags posix; }
 @test "programs" { nfs_steps programs; }
-@test "random operations" { nfs_steps random_operations; }
-@test "rename directories" { nfs_steps rename_directories; }
 @test "rename over open" { nfs_steps rename_over_open; }
-@test "set times" { nfs_steps set_times; }
 @test "sticky directories" { nfs_steps sticky_directories; }
-@test "symlinks" { nfs_steps symlinks; }
 @test "synchronising" { nfs_steps synchronising; }
 @test "two descriptors" { nfs_steps two_descriptors; }
-@test "unlinked files" { nfs_steps unlinked_files; }
 # Nobody else has the claim, so its locks are kept here.
 @test "range locks" { nfs_steps range_locks posix; }
 @test "whole file locks" { nfs_steps whole_file_locks posix; }
@@ -208,8 +205,9 @@ refused(errno.ENOTSUP, os.setxattr, "refusals", "user.a", b"b")
 refused(errno.EOPNOTSUPP, os.open, ".", os.O_TMPFILE | os.O_RDWR)
 refused(errno.EOPNOTSUPP, libc.fallocate, file, 1, ctypes.c_long(0), ctypes.c_long(4096))
 open("other", "w").close()
-for flags in (1, 2):  # RENAME_NOREPLACE, RENAME_EXCHANGE
-    refused(errno.EINVAL, libc.renameat2, -100, b"refusals", -100, b"other", flags)
+# RENAME_NOREPLACE, RENAME_EXCHANGE
+refused(errno.EINVAL, libc.renameat2, -100, b"refusals", -100, b"absent", 1)
+refused(errno.EINVAL, libc.renameat2, -100, b"refusals", -100, b"other", 2)
 # Everything counts as data: that is allowed, and truthful.
 assert os.lseek(file, 0, os.SEEK_DATA) == 0 and os.lseek(file, 0, os.SEEK_HOLE) == 4
 os.unlink("refusals")
@@ -389,7 +387,7 @@ is_deleted() { ! claimfs get pvc "$1" >/dev/null 2>&1; }
     limit 60 diff -r --no-dereference "$tree" "$A/$copy"
     diff <(describe "$tree") <(describe "$A/$copy")
   done
-  [ -z "$(limit 60 rsync -aHn --checksum --itemize-changes "$tree/" "$A/rsync/")" ]
+  [ -z "$(limit 60 rsync -aHn --omit-link-times --checksum --itemize-changes "$tree/" "$A/rsync/")" ]
 }
 # Names with what an archive keeps of them. Not the times of symlinks: nfs-ganesha answers that it has set them, and has not.
 describe() {

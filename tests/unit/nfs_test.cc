@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "backends/nfs/attributes_of.h"
 #include "backends/nfs/status.h"
 #include "tests/unit/nfs_volume.h"
 
@@ -13,6 +14,34 @@ namespace claimfs::tests {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
+
+TEST_CASE("times are those that NFSv3 has: from 1970 to 2106", "[nfs]") {
+  struct Row {
+    timespec asked;
+    timespec told;
+  };
+  constexpr std::int64_t kLast = UINT32_MAX;
+  constexpr Row kRows[] = {
+      {{0, 0}, {0, 0}},
+      {{1'500'000'000, 987'654'321}, {1'500'000'000, 987'654'321}},
+      {{2'147'483'648, 1}, {2'147'483'648, 1}},  // no sign
+      {{kLast, 999'999'999}, {kLast, 999'999'999}},
+      {{kLast + 1, 5}, {kLast, 0}},
+      {{-1, 999'999'999}, {0, 0}},
+      {{-2'147'483'648, 0}, {0, 0}},
+  };
+  for (const Row& row : kRows) {
+    CAPTURE(row.asked.tv_sec, row.asked.tv_nsec);
+    backends::AttributeChanges changes;
+    changes.mtime = backends::AttributeChanges::Time{.now = false, .value = row.asked};
+    fattr3 kept{};
+    kept.type = NF3REG;
+    kept.mtime = nfs::to_sattr(changes).mtime.set_mtime_u.mtime;
+    const backends::Attributes told = nfs::attributes_of(kept, 0);
+    CHECK(told.mtime.tv_sec == row.told.tv_sec);
+    CHECK(told.mtime.tv_nsec == row.told.tv_nsec);
+  }
+}
 
 TEST_CASE("a server's refusals are errnos", "[nfs]") {
   struct Row {
