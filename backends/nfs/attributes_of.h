@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstring>
 #include <optional>
+#include <utility>
 
 #include "backends/backend.h"
 #include "backends/nfs/file_handle.h"
@@ -12,6 +14,17 @@ namespace claimfs::backends::nfs {
 Attributes attributes_of(const fattr3& from, std::uint64_t server);
 // None when the server did not send any, as it may.
 std::optional<Attributes> attributes_of(const post_op_attr& from, std::uint64_t server);
+
+// Each entry of a listing. libnfs decodes lists into memory that is aligned to four bytes only, so
+// each is a copy.
+template <class Use>
+void for_each_entry(const dirlistplus3& list, Use use) {
+  entryplus3 entry;
+  for (const void* at = list.entries; at; at = entry.nextentry) {
+    std::memcpy(&entry, at, sizeof entry);
+    use(std::as_const(entry));
+  }
+}
 
 // The same bytes give the same number in every process.
 std::uint64_t number_of_server(const std::string& name);

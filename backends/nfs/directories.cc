@@ -156,17 +156,17 @@ void NfsBackend::read_on(std::shared_ptr<Listing> listing) {
         const READDIRPLUS3resok& told_of = (*reply)->READDIRPLUS3res_u.resok;
         std::copy(std::begin(told_of.cookieverf), std::end(told_of.cookieverf), batch->verifier);
         batch->is_last = told_of.reply.eof != 0;
-        for (const entryplus3* entry = told_of.reply.entries; entry; entry = entry->nextentry) {
-          batch->names.push_back({.name = entry->name,
-                                  .fileid = entry->fileid,
-                                  .cookie = entry->cookie,
-                                  .attributes = told(entry->name_attributes),
-                                  .handle = handle_of(entry->name_handle)});
+        for_each_entry(told_of.reply, [&](const entryplus3& entry) {
+          batch->names.push_back({.name = entry.name,
+                                  .fileid = entry.fileid,
+                                  .cookie = entry.cookie,
+                                  .attributes = told(entry.name_attributes),
+                                  .handle = handle_of(entry.name_handle)});
           NfsDirectory::Name& name_there = batch->names.back();
           if (name_there.attributes && name_there.handle)
             name_there.attributes =
                 corrected(*listing->ticket, name_there.handle, *name_there.attributes);
-        }
+        });
         if (batch->names.empty()) batch->is_last = true;
         {
           std::scoped_lock lock(read.mutex);

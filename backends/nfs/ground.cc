@@ -117,21 +117,20 @@ class Share {
         },
         [](READDIRPLUS3res& reply) {
           std::vector<Found> entries;
-          const entryplus3* entry = reply.READDIRPLUS3res_u.resok.reply.entries;
-          for (; entry != nullptr; entry = entry->nextentry) {
-            const std::string_view name = entry->name ? entry->name : "";
+          for_each_entry(reply.READDIRPLUS3res_u.resok.reply, [&](const entryplus3& entry) {
+            const std::string_view name = entry.name ? entry.name : "";
             // No server may lead us anywhere by a name.
             if (name.empty() || name == "." || name == ".." ||
                 name.find('/') != std::string_view::npos)
-              continue;
-            const post_op_attr& attributes = entry->name_attributes;
-            const FileHandle handle = handle_of(entry->name_handle);
+              return;
+            const post_op_attr& attributes = entry.name_attributes;
+            const FileHandle handle = handle_of(entry.name_handle);
             if (handle && attributes.attributes_follow != 0)
               entries.push_back(
                   found_of(std::string(name), handle, attributes.post_op_attr_u.attributes));
             else
               entries.push_back({.name = std::string(name), .handle = {}});
-          }
+          });
           return entries;
         });
   }
