@@ -20,6 +20,7 @@
 #include "cli/context.h"
 #include "cli/log.h"
 #include "cli/manifest_files.h"
+#include "cli/read_ahead.h"
 #include "cli/server_watch.h"
 #include "cli/state_page.h"
 #include "control/controller.h"
@@ -234,6 +235,7 @@ Outcome<void> MountDaemon::start() {
     session_->stop();
     return fail(ExitStatus::Failed, "the mount does not answer: " + why);
   }
+  widen_read_ahead(arguments_.mount_point);
   return {};
 }
 

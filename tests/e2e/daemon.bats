@@ -280,6 +280,14 @@ logged() { grep -qF -- "$1" "$LOG"; }
   grep -qE " $MNT rw,nosuid,nodev,noexec,relatime.* - fuse.claimfs volumes " /proc/self/mountinfo
 }
 
+@test "the kernel reads further ahead than it offers a FUSE mount" {
+  mount_tree
+  local setting
+  setting=/sys/class/bdi/$(mountpoint -d "$MNT")/read_ahead_kb
+  [ -w "$setting" ] || skip "sysfs is read-only here"
+  [ "$(cat "$setting")" = 512 ]
+}
+
 @test "two mounts of one state directory show the same claims, and one of them controls" {
   make_volume data modes=ReadWriteMany
   mount_claims data
