@@ -29,6 +29,9 @@ class Call {
   virtual After replied(void* reply) = 0;
   virtual void fail(int errno_code) = 0;
 
+  // It is never sent: its ticket's deadline or interruption is what it is for.
+  virtual bool is_timer() const { return false; }
+
   // Whether somebody still waits for it; otherwise it is dropped without a word.
   virtual bool is_wanted() const { return true; }
 

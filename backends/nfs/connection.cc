@@ -24,6 +24,20 @@ constexpr int kRefusalsUntilAsked = 3;
 // libnfs calls back with one pointer, the number of the call: whose it is the thread knows.
 thread_local Connection* serving = nullptr;
 
+// With what it has to fail now; 0: it goes on.
+int error_of(Call& call, Clock::time_point now) {
+  if (call.ticket().is_given_up.load(std::memory_order_acquire)) return EINTR;
+  return now >= call.ticket().deadline ? ETIMEDOUT : 0;
+}
+
+// While a thread has a connection in its hands.
+class Serving {
+ public:
+  explicit Serving(Connection* connection) { serving = connection; }
+  Serving(const Serving&) = delete;
+  ~Serving() { serving = nullptr; }
+};
+
 void* tag_of(std::uint64_t number) { return reinterpret_cast<void*>(number); }
 std::uint64_t number_of(void* tag) { return reinterpret_cast<std::uintptr_t>(tag); }
 
@@ -59,13 +73,32 @@ void Connection::submit(std::unique_ptr<Call> call) {
   if (serving == this) return add(std::move(call));
   const bool is_taken = inbox_.with([&](Inbox& inbox) {
     if (inbox.is_stopping) return false;
+    if (!call->is_timer()) load_.fetch_add(1, std::memory_order_relaxed);
     inbox.calls.push_back(std::move(call));
     return true;
   });
-  if (is_taken)
-    doorbell_->ring();
-  else
-    call->fail(EIO);
+  if (!is_taken) return call->fail(EIO);
+  // Who has another one in hands does not take a second.
+  if (serving) return doorbell_->ring();
+  send_from_here();
+}
+
+// Whoever has the connection looks into the inbox after that, so that what was put there meanwhile
+// is sent by him.
+void Connection::send_from_here() {
+  do {
+    const std::unique_lock turn(mutex_, std::try_to_lock);
+    if (!turn) return;
+    const Serving serves(this);
+    // Without a connection, and when it is time to stop, the thread has more to do.
+    const bool is_done = take_inbox() && context_ && push_out();
+    load_.store(calls_.size(), std::memory_order_relaxed);
+    if (!is_done || is_asleep_) doorbell_->ring();
+  } while (has_mail());
+}
+
+bool Connection::has_mail() const {
+  return inbox_.with([](const Inbox& inbox) { return !inbox.calls.empty(); });
 }
 
 void Connection::stop() {
@@ -81,37 +114,50 @@ std::optional<Clock::time_point> Connection::silent_since() const {
 }
 
 void Connection::run() {
-  serving = this;
-  heard_at_ = Clock::now();
-  while (take_inbox()) {
-    if (doorbell_->has_interrupts_.exchange(false) || Clock::now() - looked_at_ >= kLook)
-      look_at_times();
-    if (!context_ && !connecting_ && !calls_.empty()) begin_connecting_when_due();
-    if (context_) {
-      send_waiting();
-      if (context_ && (rpc_which_events(context_.get()) & POLLOUT) != 0) serve(POLLOUT);
+  pollfd waiting[2] = {{doorbell_->event_.get(), POLLIN, 0}, {-1, 0, 0}};
+  for (bool goes_on = true; goes_on;) {
+    int timeout_ms = 0;
+    {
+      const std::scoped_lock turn(mutex_);
+      const Serving serves(this);
+      is_asleep_ = false;
+      if (waiting[1].revents != 0) {
+        if (context_)
+          serve(waiting[1].revents);
+        else if (connecting_)
+          finish_connecting();
+      }
+      goes_on = take_inbox();
+      if (is_broken_) connection_failed(ECONNRESET);
+      if (doorbell_->has_interrupts_.exchange(false) || Clock::now() - looked_at_ >= kLook)
+        look_at_times();
+      if (!context_ && !connecting_ && !calls_.empty()) begin_connecting_when_due();
+      if (context_) {
+        send_waiting();
+        push_out();
+      }
+      waiting[1] = {-1, 0, 0};
+      if (context_)
+        waiting[1] = {rpc_get_fd(context_.get()),
+                      static_cast<short>(rpc_which_events(context_.get())), 0};
+      else if (connecting_)
+        waiting[1] = {connecting_.get(), POLLOUT, 0};
+      timeout_ms = poll_timeout_ms();
+      load_.store(calls_.size(), std::memory_order_relaxed);
     }
-    pollfd waiting[2] = {{doorbell_->event_.get(), POLLIN, 0}, {-1, 0, 0}};
-    if (context_)
-      waiting[1] = {rpc_get_fd(context_.get()),
-                    static_cast<short>(rpc_which_events(context_.get())), 0};
-    else if (connecting_)
-      waiting[1] = {connecting_.get(), POLLOUT, 0};
-    ::poll(waiting, 2, poll_timeout_ms());
+    if (!goes_on) break;
+    if (has_mail()) timeout_ms = 0;
+    ::poll(waiting, 2, timeout_ms);
     if (waiting[0].revents != 0) {
       std::uint64_t rings = 0;
       [[maybe_unused]] const ssize_t got = ::read(doorbell_->event_.get(), &rings, sizeof rings);
     }
-    if (waiting[1].revents == 0) continue;
-    if (context_)
-      serve(waiting[1].revents);
-    else if (connecting_)
-      finish_connecting();
   }
+  const std::scoped_lock turn(mutex_);
+  const Serving serves(this);
   // What the failed ones ask for in turn fails, too; they come to an end.
-  while (!calls_.empty()) fail_all(EIO);
+  while (!is_idle()) fail_all(EIO);
   context_.reset();
-  serving = nullptr;
 }
 
 bool Connection::take_inbox() {
@@ -125,6 +171,7 @@ bool Connection::take_inbox() {
 }
 
 void Connection::add(std::unique_ptr<Call> call) {
+  if (call->is_timer()) return timers_.push_back(std::move(call));
   if (calls_.empty()) heard_at_ = Clock::now();  // silence begins with a question
   const std::uint64_t number = next_number_++;
   Call& added = *calls_.emplace(number, std::move(call)).first->second;
@@ -164,7 +211,7 @@ void Connection::send_waiting() {
 }
 
 void Connection::look_at_times() {
-  if (calls_.empty()) return;
+  if (is_idle()) return;
   const Clock::time_point now = Clock::now();
   looked_at_ = now;
   std::optional<Clock::time_point> oldest;
@@ -176,9 +223,7 @@ void Connection::look_at_times() {
       at = calls_.erase(at);
       continue;
     }
-    const int error = call.ticket().is_given_up.load(std::memory_order_acquire) ? EINTR
-                      : now >= call.ticket().deadline                           ? ETIMEDOUT
-                                                                                : 0;
+    const int error = error_of(call, now);
     if (error == 0) {
       if (call.is_sent) oldest = oldest ? std::min(*oldest, call.sent_at) : call.sent_at;
       ++at;
@@ -188,6 +233,11 @@ void Connection::look_at_times() {
     over.emplace_back(std::move(at->second), error);
     at = calls_.erase(at);  // a reply that still comes finds nothing
   }
+  std::erase_if(timers_, [&](std::unique_ptr<Call>& timer) {
+    const int error = timer->is_wanted() ? error_of(*timer, now) : 0;
+    if (error != 0) over.emplace_back(std::move(timer), error);
+    return !timer || !timer->is_wanted();
+  });
   if (connecting_ && now >= connecting_until_) connection_failed(ETIMEDOUT);
   if (oldest && now - std::max(*oldest, heard_at_) > settings_.timeout)
     connection_failed(ETIMEDOUT);
@@ -196,8 +246,10 @@ void Connection::look_at_times() {
   for (auto& [call, error] : over) call->fail(error);
 }
 
-int Connection::poll_timeout_ms() const {
-  if (calls_.empty()) return -1;
+int Connection::poll_timeout_ms() {
+  // Soon after a reply somebody asks again, and then need not ring.
+  is_asleep_ = is_idle() && Clock::now() - heard_at_ >= kLook;
+  if (is_asleep_) return -1;
   Clock::duration wait = kLook;
   if (!context_ && !connecting_)
     wait = std::clamp(retry_at_ - Clock::now(), Clock::duration(milliseconds(1)), wait);
@@ -242,6 +294,7 @@ void Connection::connection_failed(int errno_code) {
 void Connection::disconnect() {
   connecting_.reset();
   context_.reset();
+  is_broken_ = false;
   told_.reset();
   broken_.clear();
   for (auto& [number, call] : calls_) {
@@ -250,6 +303,12 @@ void Connection::disconnect() {
     call->was_sent = true;
     ++unsent_;
   }
+}
+
+bool Connection::push_out() {
+  if ((rpc_which_events(context_.get()) & POLLOUT) == 0) return true;
+  is_broken_ = is_broken_ || rpc_service(context_.get(), POLLOUT) < 0;
+  return !is_broken_ && (rpc_which_events(context_.get()) & POLLOUT) == 0;
 }
 
 void Connection::serve(short events) {
@@ -297,8 +356,10 @@ void Connection::note_reply() {
 void Connection::fail_all(int errno_code) {
   // Who hears of it may ask again, and waits anew.
   auto failed = std::exchange(calls_, {});
+  auto rung = std::exchange(timers_, {});
   unsent_ = 0;
   for (auto& [number, call] : failed) call->fail(errno_code);
+  for (auto& timer : rung) timer->fail(errno_code);
 }
 
 }  // namespace claimfs::backends::nfs

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <thread>
@@ -17,10 +18,11 @@
 
 namespace claimfs::backends::nfs {
 
-// One TCP connection to a program of a server, and the thread that has it: libnfs' contexts belong
-// to one thread each. Whatever happens to the server, calls wait here: the connection is made
-// again, with pauses from 0.1 s to 5 s, and what had no reply is sent again. All replies are handed
-// on by its thread, which never waits for anything else.
+// One TCP connection to a program of a server, and its thread. Whatever happens to the server,
+// calls wait here: the connection is made again, with pauses from 0.1 s to 5 s, and what had no
+// reply is sent again. All replies are handed on by its thread, which never waits for anything
+// else; a call is sent by whoever submits it where that is possible at once, since waking the
+// thread for it would take longer than the sending.
 class Connection {
  public:
   struct Settings {
@@ -40,10 +42,14 @@ class Connection {
   Connection(const Connection&) = delete;
   ~Connection() { stop(); }
 
-  // From any thread. The reply comes from the connection's; after stop() the call fails with EIO.
+  // From any thread; does not wait. The reply comes from the connection's, perhaps before this
+  // returns; after stop() the call fails with EIO.
   void submit(std::unique_ptr<Call> call);
 
-  // Whose thread this is; null: no connection's.
+  // About how many calls have no reply yet.
+  std::size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  // Which connection this thread has in its hands; null: none.
   static Connection* served_by_this_thread();
 
   // Fails what waits with EIO and ends the thread. Does not wait for the server.
@@ -72,6 +78,10 @@ class Connection {
   };
 
   void run();
+  void send_from_here();
+  bool has_mail() const;
+  // All that follows: by whoever has mutex_. The connection is made and given up by the thread
+  // alone, which waits for it between its turns.
   bool take_inbox();  // false: it is time to stop
   void add(std::unique_ptr<Call> call);
   void look_at_times();
@@ -80,9 +90,11 @@ class Connection {
   void connection_failed(int errno_code);
   void disconnect();
   void serve(short events);
+  bool is_idle() const { return calls_.empty() && timers_.empty(); }
+  bool push_out();  // false: the socket does not take more, or is broken
   void send_waiting();
   void send(std::uint64_t number, Call& call);
-  int poll_timeout_ms() const;
+  int poll_timeout_ms();
   static void on_reply(rpc_context* context, int status, void* data, void* tag);
   void replied(std::uint64_t number, int status, void* data);
   void note_reply();
@@ -92,8 +104,12 @@ class Connection {
   const std::shared_ptr<Doorbell> doorbell_;
   Guarded<Inbox> inbox_;
   std::atomic<Clock::rep> silent_since_{0};
+  std::atomic<std::size_t> load_{0};
 
-  // The rest is the thread's.
+  // Has the connection: libnfs' contexts are used by one thread at a time. Callbacks run under it,
+  // so that nobody but the thread may wait for it.
+  std::mutex mutex_;
+  // The rest is guarded by it.
   struct DestroyContext {
     void operator()(rpc_context* context) const;
   };
@@ -111,9 +127,12 @@ class Connection {
   std::minstd_rand jitter_;
   // By age: what has no reply. Numbers are the tags that libnfs gives back.
   std::map<std::uint64_t, std::unique_ptr<Call>> calls_;
+  std::vector<std::unique_ptr<Call>> timers_;
   std::uint64_t next_number_ = 1;
   std::size_t unsent_ = 0;             // of these, not on the present connection
   std::vector<std::uint64_t> broken_;  // told by libnfs that they failed, in one round of it
+  bool is_broken_ = false;             // somebody could not send
+  bool is_asleep_ = false;             // the thread waits for the doorbell alone
   std::thread thread_;
 };
 

@@ -168,7 +168,7 @@ Result<MountedExport> mount_export(const volumes::NfsOptions& options, Clock::ti
 Session::Session(const Connection::Settings& settings, int connections)
     : doorbells_(std::make_shared<std::vector<std::shared_ptr<Connection::Doorbell>>>()) {
   for (int number = 0; number < std::max(connections, 1); ++number) {
-    connections_.push_back(std::make_unique<Connection>(settings));
+    connections_.push_back(std::make_shared<Connection>(settings));
     doorbells_->push_back(connections_.back()->doorbell());
   }
 }
@@ -191,8 +191,9 @@ void Session::submit(std::unique_ptr<Call> call) {
 }
 
 void Session::submit_elsewhere(std::unique_ptr<Call> call) {
-  const std::size_t next = next_.fetch_add(1, std::memory_order_relaxed);
-  connections_[next % connections_.size()]->submit(std::move(call));
+  const std::shared_ptr<Connection> connection =
+      *std::ranges::min_element(connections_, {}, [](const auto& each) { return each->load(); });
+  connection->submit(std::move(call));
 }
 
 void Session::let_interrupt(const std::shared_ptr<Ticket>& ticket, const Caller& caller) {

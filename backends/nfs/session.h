@@ -40,9 +40,10 @@ class Session {
   // Fails what waits, now and from now on, and ends the threads. Not from one of theirs.
   void stop();
 
-  // Sends a call by the connection that the thread serves, else by each in turn.
+  // Sends a call by the connection that the thread serves, else as submit_elsewhere().
   void submit(std::unique_ptr<Call> call);
-  // By each in turn: for the pieces of one request.
+  // By the one that waits for the fewest replies: one caller alone stays with the same thread, and
+  // many, or the pieces of one request, use all.
   void submit_elsewhere(std::unique_ptr<Call> call);
 
   // For calls that nobody waits for; drain() does, for so long at most.
@@ -57,9 +58,9 @@ class Session {
   std::optional<Clock::time_point> silent_since() const;
 
  private:
-  std::vector<std::unique_ptr<Connection>> connections_;
+  // Shared with those who send: the reply may come, and the session go, before they are done.
+  std::vector<std::shared_ptr<Connection>> connections_;
   std::shared_ptr<std::vector<std::shared_ptr<Connection::Doorbell>>> doorbells_;
-  std::atomic<std::size_t> next_{0};
 
   // Shared with the calls, which may end when this has.
   struct Background {
