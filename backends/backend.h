@@ -161,6 +161,9 @@ class Backend {
   virtual Enforcement enforcement() const { return Enforcement::None; }
   // Files that are opened now are written to by asking us, whoever reads them.
   virtual bool must_see_writes() const { return false; }
+  // Nobody changes a file but by asking us while the volume is not shared: what the kernel has
+  // cached of it stays true from one open to the next.
+  virtual bool is_changed_here_only() const { return false; }
   // Whom it waits for in vain, in the words of a log ("nfs: server files.example.com"), and since
   // when; absent while everything is answered. At any time.
   struct Silence {

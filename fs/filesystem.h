@@ -57,6 +57,7 @@ struct OpenReply {
   Handle* handle = nullptr;
   int backing_id = 0;  // > 0: the kernel reads and writes the native file itself
   bool direct_io = false;
+  bool keep_cache = false;  // what the kernel has cached of the file is true still
 };
 
 struct CreateReply {

@@ -39,6 +39,7 @@ void fill_open(fuse_file_info& info, const OpenReply& open) {
   info.fh = reinterpret_cast<std::uint64_t>(open.handle);
   info.backing_id = open.backing_id;
   info.direct_io = open.direct_io;
+  info.keep_cache = open.keep_cache;
 }
 
 }  // namespace

@@ -17,18 +17,23 @@ void NfsBackend::get(TicketPointer ticket, const FileHandle& handle, Answer<Attr
 }
 
 void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr3& changes,
-                     Answer<Attributes> answer) {
+                     Answer<Attributes> answer, const std::shared_ptr<DirectoryNews>& news) {
+  std::optional<DirectoryChange> change;
+  if (news) change.emplace(news);
   ask<SetAttributes>(
       ticket,
       [handle, changes](SETATTR3args& to) {
         to.object = handle.raw();
         to.new_attributes = changes;
       },
-      [this, ticket, handle, size = changes.size, answer = std::move(answer)](
-          Result<SETATTR3res*> reply, bool) mutable {
+      [this, ticket, handle, size = changes.size, change = std::move(change),
+       answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
+        recent_changes_.note(handle);
+        granted_rights_.drop(handle);
         if (!reply) return answer.refuse(reply.error());
         if (const auto written = written_files_.find(handle); written && size.set_it)
           written->was_truncated(size.set_size3_u.size);
+        if (change) end(*change, (*reply)->SETATTR3res_u.resok.obj_wcc);
         if (const auto after = told((*reply)->SETATTR3res_u.resok.obj_wcc.after))
           answer.complete(corrected(*ticket, handle, *after));
         else
@@ -39,6 +44,12 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
 void NfsBackend::get_attributes(const Caller& caller, Inode& inode, File*,
                                 Answer<Attributes> answer) {
   NfsInode& file = nfs(inode);
+  if (const auto& news = file.news()) {
+    if (const auto known = news->attributes(moved_at_.load())) {
+      answer.complete(*known);
+      return;
+    }
+  }
   get(ticket_for(caller), file.handle(),
       [&file, answer = std::move(answer)](Result<Attributes> attributes) mutable {
         if (attributes) return answer.complete(file.seen(*attributes));
@@ -76,7 +87,8 @@ void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_f
 
 void NfsBackend::change(TicketPointer ticket, NfsInode& file, const AttributeChanges& changes,
                         Answer<Attributes> answer) {
-  set(ticket, file.handle(), to_sattr(changes),
+  set(
+      ticket, file.handle(), to_sattr(changes),
       [this, &file, ticket, kill_set_id = changes.kill_set_id,
        answer = std::move(answer)](Result<Attributes> attributes) mutable {
         if (!attributes) return answer.complete(std::move(attributes));
@@ -90,7 +102,8 @@ void NfsBackend::change(TicketPointer ticket, NfsInode& file, const AttributeCha
               return answer.complete(file.seen(*killed));
             });
         return true;
-      });
+      },
+      file.news());
 }
 
 void NfsBackend::file_system_state(const Caller& caller, Answer<FileSystemState> answer) {

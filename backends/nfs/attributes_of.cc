@@ -77,6 +77,13 @@ std::optional<Attributes> attributes_of(const post_op_attr& from, std::uint64_t 
   return attributes_of(from.post_op_attr_u.attributes, server);
 }
 
+std::optional<DirectoryNews::Before> before_of(const wcc_data& from) {
+  if (from.before.attributes_follow == 0) return std::nullopt;
+  const wcc_attr& told = from.before.pre_op_attr_u.attributes;
+  return DirectoryNews::Before{
+      .size = told.size, .mtime = to_timespec(told.mtime), .ctime = to_timespec(told.ctime)};
+}
+
 mode_t without_set_id(mode_t mode) {
   if ((mode & S_IXGRP) != 0) mode &= ~static_cast<mode_t>(S_ISGID);
   return mode & ~static_cast<mode_t>(S_ISUID);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backends/backend.h"
+#include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
 
 namespace claimfs::backends::nfs {
@@ -14,6 +15,8 @@ namespace claimfs::backends::nfs {
 Attributes attributes_of(const fattr3& from, std::uint64_t server);
 // None when the server did not send any, as it may.
 std::optional<Attributes> attributes_of(const post_op_attr& from, std::uint64_t server);
+// What a directory was before a change.
+std::optional<DirectoryNews::Before> before_of(const wcc_data& from);
 
 // Each entry of a listing. libnfs decodes lists into memory that is aligned to four bytes only, so
 // each is a copy.

@@ -10,9 +10,11 @@
 #include "backends/nfs.h"
 #include "backends/nfs/attributes_of.h"
 #include "backends/nfs/file.h"
+#include "backends/nfs/granted_rights.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
 #include "backends/nfs/local_locks.h"
+#include "backends/nfs/recent_changes.h"
 #include "backends/nfs/session.h"
 
 namespace claimfs::backends::nfs {
@@ -28,6 +30,7 @@ class NfsBackend final : public Backend {
   Result<void> start() override;
   void stop() override;
   std::optional<Silence> silence() const override;
+  bool is_changed_here_only() const override { return options_.exclusive; }
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -137,12 +140,17 @@ class NfsBackend final : public Backend {
                Answer<Entry> answer);
   // For CREATE, MKDIR, SYMLINK and MKNOD, whose replies have one form.
   template <class P, class Part, class Fill>
-  void make(TicketPointer ticket, const FileHandle& parent, std::string_view name, Fill fill,
-            Part part, Answer<Entry> answer);
+  void make(TicketPointer ticket, NfsInode& directory, std::string_view name, Fill fill, Part part,
+            Answer<Entry> answer);
+  static Answer<Entry> as_new(Answer<Entry> answer);
+  void end(DirectoryChange& change, const wcc_data& told_of) const {
+    change.ended(before_of(told_of), told(told_of.after));
+  }
 
   void get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer);
+  // `news` when it is a directory.
   void set(TicketPointer ticket, const FileHandle& handle, const sattr3& changes,
-           Answer<Attributes> answer);
+           Answer<Attributes> answer, const std::shared_ptr<DirectoryNews>& news = nullptr);
   void change(TicketPointer ticket, NfsInode& file, const AttributeChanges& changes,
               Answer<Attributes> answer);
 
@@ -157,14 +165,13 @@ class NfsBackend final : public Backend {
                     Answer<Leaving> answer);
   void hide(const TicketPointer& ticket, const FileHandle& handle, const FileHandle& directory,
             const std::string& hidden_name);
-  void remove_name(TicketPointer ticket, const FileHandle& parent, std::string name,
-                   Answer<void> answer);
-  void move_name(TicketPointer ticket, const FileHandle& from, std::string name,
-                 const FileHandle& to, std::string new_name, Answer<void> answer);
+  void remove_name(TicketPointer ticket, NfsInode& parent, std::string name, Answer<void> answer);
+  void move_name(TicketPointer ticket, NfsInode& from, std::string name, NfsInode& to,
+                 std::string new_name, Answer<void> answer);
 
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
-  void create_exclusively(TicketPointer ticket, const FileHandle& parent, std::string name,
-                          mode_t mode, Answer<Entry> answer);
+  void create_exclusively(TicketPointer ticket, NfsInode& directory, std::string name, mode_t mode,
+                          Answer<Entry> answer);
 
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
@@ -184,6 +191,9 @@ class NfsBackend final : public Backend {
   }
   void write_back_all();
   struct Listing;
+  void ask_for_entries(TicketPointer ticket, const FileHandle& directory,
+                       std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
+                       Answer<std::uint64_t> answer);
   void read_on(std::shared_ptr<Listing> listing);
 
   const volumes::NfsOptions options_;
@@ -197,6 +207,10 @@ class NfsBackend final : public Backend {
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
   LocalLocks locks_;
+  GrantedRights granted_rights_;  // on an exclusive volume
+  RecentChanges recent_changes_;
+  // What a directory's attributes are known from may not be older.
+  std::atomic<Clock::time_point> moved_at_{};
 
   // What probe() found last.
   struct Probed {

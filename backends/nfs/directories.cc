@@ -10,8 +10,12 @@ namespace claimfs::backends::nfs {
 
 namespace {
 
-constexpr std::uint32_t kNameBytes = 64U << 10U;  // of names and cookies in one reply
 constexpr std::uint32_t kReplyBytes = 256U << 10U;
+// Small directories have all their entries in their first reply; those who open a large one only to
+// have it synced do not wait for more.
+constexpr std::uint32_t kFirstReplyBytes = 32U << 10U;
+// How long what came with the open is what somebody who begins to read would be told.
+constexpr auto kFresh = std::chrono::milliseconds(100);
 
 NfsDirectory& directory_of(File& file) { return static_cast<NfsDirectory&>(file); }
 
@@ -28,25 +32,28 @@ struct NfsBackend::Listing {
   bool has_given = false;
   bool has_begun_anew = false;  // after the server forgot the cookie's verifier
 
-  // Gives what lies behind the cursor. False: the sink is full, or this was all.
-  bool give(const NfsDirectory::Batch& batch, const HiddenNames& hidden) {
-    auto next = batch.names.begin();
-    if (cursor != batch.before) {
-      next = std::ranges::find(batch.names, cursor, &NfsDirectory::Name::cookie);
-      if (next != batch.names.end()) ++next;
-    }
-    for (; next != batch.names.end(); ++next) {
-      if (!hidden.contains(directory.handle(), next->name) && !add(*next)) return false;
-      cursor = next->cookie;
+  // Gives the names from there on. False: the sink is full, or this was all.
+  bool give(const NfsDirectory::Batch& batch, std::size_t first, const NfsBackend& backend) {
+    // What the kernel is told of a file now it takes for newer than what it knows.
+    const bool may_describe =
+        sink.wants_attributes() && directory.news()->changes() == batch.changes_before;
+    for (std::size_t at = first; at < batch.names.size(); ++at) {
+      const NfsDirectory::Name& next = batch.names[at];
+      const bool is_hidden = backend.hidden_names_->contains(directory.handle(), next.name);
+      const bool is_described =
+          may_describe && !backend.recent_changes_.is_changed_since(next.handle, batch.asked_at);
+      if (!is_hidden && !add(next, is_described)) return false;
+      cursor = next.cookie;
+      batch.read_up_to.store(at + 1, std::memory_order_relaxed);
     }
     return !batch.is_last;
   }
 
-  bool add(const NfsDirectory::Name& name) {
+  bool add(const NfsDirectory::Name& name, bool is_described) {
     const bool is_dots = name.name == "." || name.name == "..";
     const auto& attributes = name.attributes;
     std::optional<Entry> entry;
-    if (sink.wants_attributes() && !is_dots && name.handle && attributes)
+    if (is_described && !is_dots && name.handle && attributes)
       entry = Entry{std::make_unique<NfsInode>(name.handle, attributes->mode), *attributes};
     const unsigned char type = is_dots      ? static_cast<unsigned char>(DT_DIR)
                                : attributes ? static_cast<unsigned char>(IFTODT(attributes->mode))
@@ -58,37 +65,68 @@ struct NfsBackend::Listing {
     has_given = true;
     return true;
   }
-
-  static bool holds(const NfsDirectory::Batch& batch, std::uint64_t cookie) {
-    return cookie == batch.before ||
-           std::ranges::find(batch.names, cookie, &NfsDirectory::Name::cookie) != batch.names.end();
-  }
 };
 
+// Whoever opens a directory reads it: the first entries come with the open, which the server
+// refuses as it would refuse the reading.
 void NfsBackend::open_directory(const Caller& caller, Inode& inode,
                                 Answer<std::unique_ptr<File>> answer) {
   NfsInode& directory = nfs(inode);
   if (!directory.is_directory()) return answer.refuse(ENOTDIR);
   TicketPointer ticket = ticket_for(caller);
   if (const auto last = directory.removed()) {
-    answer.complete(std::unique_ptr<File>(
-        std::make_unique<NfsDirectory>(FileHandle(), last->device, ticket->identity)));
+    answer.complete(std::unique_ptr<File>(std::make_unique<NfsDirectory>(
+        FileHandle(), directory.news(), last->device, ticket->identity)));
     return;
   }
-  ask<Access>(
+  const FileHandle handle = directory.handle();
+  auto batch = std::make_shared<NfsDirectory::Batch>();
+  batch->changes_before = directory.news()->changes();
+  ask_for_entries(ticket, handle, batch, kFirstReplyBytes,
+                  [ticket, handle, batch, news = directory.news(),
+                   answer = std::move(answer)](Result<std::uint64_t> device) mutable {
+                    if (!device) return answer.complete(failure(device.error()));
+                    auto opened =
+                        std::make_unique<NfsDirectory>(handle, news, *device, ticket->identity);
+                    opened->last = batch;
+                    opened->is_unread = true;
+                    return answer.complete(std::unique_ptr<File>(std::move(opened)));
+                  });
+}
+
+// Fills the batch with what comes behind its cookie, and answers with the directory's device.
+void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directory,
+                                 std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
+                                 Answer<std::uint64_t> answer) {
+  batch->asked_at = Clock::now();
+  ask<ReadDirectoryPlus>(
       ticket,
-      [handle = directory.handle()](ACCESS3args& to) {
-        to.object = handle.raw();
-        to.access = ACCESS3_READ;
+      [directory, batch, bytes](READDIRPLUS3args& to) {
+        to.dir = directory.raw();
+        to.cookie = batch->before;
+        std::copy(std::begin(batch->verifier), std::end(batch->verifier), to.cookieverf);
+        to.dircount = bytes / 4;  // of names and cookies
+        to.maxcount = bytes;
       },
-      [this, ticket, handle = directory.handle(), answer = std::move(answer)](
-          Result<ACCESS3res*> reply, bool) mutable {
+      [this, ticket, batch, answer = std::move(answer)](Result<READDIRPLUS3res*> reply,
+                                                        bool) mutable {
         if (!reply) return answer.refuse(reply.error());
-        const ACCESS3resok& granted = (*reply)->ACCESS3res_u.resok;
-        if ((granted.access & ACCESS3_READ) == 0) return answer.refuse(EACCES);
-        const auto attributes = told(granted.obj_attributes);
-        answer.complete(std::unique_ptr<File>(std::make_unique<NfsDirectory>(
-            handle, attributes ? attributes->device : 0, ticket->identity)));
+        const READDIRPLUS3resok& told_of = (*reply)->READDIRPLUS3res_u.resok;
+        std::copy(std::begin(told_of.cookieverf), std::end(told_of.cookieverf), batch->verifier);
+        batch->is_last = told_of.reply.eof != 0;
+        for_each_entry(told_of.reply, [&](const entryplus3& entry) {
+          batch->names.push_back({.name = entry.name,
+                                  .fileid = entry.fileid,
+                                  .cookie = entry.cookie,
+                                  .attributes = told(entry.name_attributes),
+                                  .handle = handle_of(entry.name_handle)});
+          NfsDirectory::Name& name_there = batch->names.back();
+          if (name_there.attributes && name_there.handle)
+            name_there.attributes = corrected(*ticket, name_there.handle, *name_there.attributes);
+        });
+        if (batch->names.empty()) batch->is_last = true;
+        const auto attributes = told(told_of.dir_attributes);
+        answer.complete(attributes ? attributes->device : 0);
       });
 }
 
@@ -109,74 +147,53 @@ void NfsBackend::read_on(std::shared_ptr<Listing> listing) {
   std::shared_ptr<const NfsDirectory::Batch> last;
   {
     std::scoped_lock lock(directory.mutex);
+    const bool came_with_open = std::exchange(directory.is_unread, false) &&
+                                Clock::now() - directory.last->asked_at < kFresh;
     // Who begins anew sees what has changed.
-    if (listing->cursor == 0) directory.last.reset();
+    if (listing->cursor == 0 && !came_with_open) directory.last.reset();
     last = directory.last;
   }
-  if (last && Listing::holds(*last, listing->cursor)) {
-    if (!listing->give(*last, *hidden_names_)) {
+  if (const auto at = last ? last->behind(listing->cursor) : std::nullopt) {
+    if (!listing->give(*last, *at, *this)) {
       listing->answer.complete({});
       return;
     }
   }
   auto batch = std::make_shared<NfsDirectory::Batch>();
   batch->before = listing->cursor;
+  batch->changes_before = directory.news()->changes();
   if (last && listing->cursor != 0)
     std::copy(std::begin(last->verifier), std::end(last->verifier), batch->verifier);
-  ask<ReadDirectoryPlus>(
-      listing->ticket,
-      [handle = directory.handle(), batch](READDIRPLUS3args& to) {
-        to.dir = handle.raw();
-        to.cookie = batch->before;
-        std::copy(std::begin(batch->verifier), std::end(batch->verifier), to.cookieverf);
-        to.dircount = kNameBytes;
-        to.maxcount = kReplyBytes;
-      },
-      [this, listing, batch](Result<READDIRPLUS3res*> reply, bool) {
+  ask_for_entries(
+      listing->ticket, directory.handle(), batch, kReplyBytes,
+      [this, listing, batch](const Result<std::uint64_t>& device) {
         NfsDirectory& read = listing->directory;
-        if (!reply) {
+        if (!device) {
           // The cookie's verifier has gone: the server has changed it with the directory. Cookies
           // of most mean the same still.
           const bool has_verifier =
               std::ranges::any_of(batch->verifier, [](char byte) { return byte != 0; });
-          if (reply.error().code == EINVAL && has_verifier && !listing->has_begun_anew) {
+          if (device.error().code == EINVAL && has_verifier && !listing->has_begun_anew) {
             listing->has_begun_anew = true;
             {
               std::scoped_lock lock(read.mutex);
               read.last.reset();
             }
-            return read_on(listing);
+            read_on(listing);
+            return true;
           }
-          if (listing->has_given) {  // the error comes again with the next reading
-            listing->answer.complete({});
-            return;
-          }
-          return listing->answer.refuse(reply.error());
+          if (listing->has_given)  // the error comes again with the next reading
+            return listing->answer.complete({});
+          return listing->answer.fail(device.error().code);
         }
-        const READDIRPLUS3resok& told_of = (*reply)->READDIRPLUS3res_u.resok;
-        std::copy(std::begin(told_of.cookieverf), std::end(told_of.cookieverf), batch->verifier);
-        batch->is_last = told_of.reply.eof != 0;
-        for_each_entry(told_of.reply, [&](const entryplus3& entry) {
-          batch->names.push_back({.name = entry.name,
-                                  .fileid = entry.fileid,
-                                  .cookie = entry.cookie,
-                                  .attributes = told(entry.name_attributes),
-                                  .handle = handle_of(entry.name_handle)});
-          NfsDirectory::Name& name_there = batch->names.back();
-          if (name_there.attributes && name_there.handle)
-            name_there.attributes =
-                corrected(*listing->ticket, name_there.handle, *name_there.attributes);
-        });
-        if (batch->names.empty()) batch->is_last = true;
         {
           std::scoped_lock lock(read.mutex);
           read.last = batch;
         }
-        if (!listing->give(*batch, *hidden_names_) || listing->has_given) {
-          listing->answer.complete({});
-          return;
-        }
+        if (!listing->give(*batch, 0, *this) || listing->has_given)
+          return listing->answer.complete({});
         read_on(listing);  // all of it was hidden
+        return true;
       });
 }
 

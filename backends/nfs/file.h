@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +12,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/identity.h"
@@ -74,21 +78,40 @@ class NfsDirectory final : public File {
     std::uint64_t before = 0;  // the cookie that it was asked by
     bool is_last = false;
     cookieverf3 verifier{};
+    std::chrono::steady_clock::time_point asked_at{};
+    std::uint64_t changes_before = 0;  // of the directory by us, when it was asked for
+    mutable std::atomic<std::size_t> read_up_to{0};  // where the next reader probably goes on
+
+    // Where in `names` it goes on behind this cookie; none: it is not of these.
+    std::optional<std::size_t> behind(std::uint64_t cookie) const {
+      if (cookie == before) return 0;
+      const std::size_t probably = read_up_to.load(std::memory_order_relaxed);
+      if (probably > 0 && names[probably - 1].cookie == cookie) return probably;
+      const auto found = std::ranges::find(names, cookie, &Name::cookie);
+      if (found == names.end()) return std::nullopt;
+      return found - names.begin() + 1;
+    }
   };
 
-  NfsDirectory(const FileHandle& handle, std::uint64_t device, const Identity& opener)
-      : handle_(handle), device_(device), opener_(opener) {}
+  // `news` of a directory that is there; one that was removed has no handle.
+  NfsDirectory(const FileHandle& handle, std::shared_ptr<DirectoryNews> news, std::uint64_t device,
+               const Identity& opener)
+      : handle_(handle), news_(std::move(news)), device_(device), opener_(opener) {}
 
   const FileHandle& handle() const { return handle_; }
+  const std::shared_ptr<DirectoryNews>& news() const { return news_; }
   std::uint64_t device() const { return device_; }
   const Identity& opener() const { return opener_; }
 
   // One reader at a time, as the kernel reads an open directory; others read for themselves.
   std::mutex mutex;
-  std::shared_ptr<const Batch> last;  // guarded by it
+  // Guarded by it:
+  std::shared_ptr<const Batch> last;
+  bool is_unread = false;  // it came with the open
 
  private:
   const FileHandle handle_;
+  const std::shared_ptr<DirectoryNews> news_;
   const std::uint64_t device_;
   const Identity opener_;
 };

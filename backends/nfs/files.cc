@@ -21,6 +21,15 @@ unsigned rights_for(int flags) {
   return rights;
 }
 
+constexpr unsigned kRightsToFiles =
+    ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_EXECUTE;
+
+bool has(unsigned granted, unsigned wanted) {
+  // Who may run a file may have it read for that.
+  if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
+  return (granted & wanted) == wanted;
+}
+
 struct Verifier {
   createverf3 bytes;
 };
@@ -53,29 +62,34 @@ void NfsBackend::open(const Caller& caller, Inode& inode, int flags,
   // Open from now on: a name that goes meanwhile hides it.
   auto file = make_file(*ticket, handle, flags);
   const unsigned rights = rights_for(flags);
+  // On a shared volume each open asks anew: close-to-open.
+  if (options_.exclusive && has(granted_rights_.of(handle, ticket->identity), rights)) {
+    answer.complete(std::move(file));
+    return;
+  }
   ask<Access>(
       ticket,
-      [handle, rights](ACCESS3args& to) {
+      [handle](ACCESS3args& to) {
         to.object = handle.raw();
-        // Who may run a file may have it read for that.
-        to.access = rights | ACCESS3_EXECUTE;
+        to.access = kRightsToFiles;
       },
       [this, ticket, handle, rights, file = std::move(file), answer = std::move(answer)](
           Result<ACCESS3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
         if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes))
           corrected(*ticket, handle, *attributes);  // tells who writes of set-id bits
-        unsigned granted = (*reply)->ACCESS3res_u.resok.access;
-        if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
-        if ((granted & rights) != rights) return answer.refuse(EACCES);
+        const unsigned granted = (*reply)->ACCESS3res_u.resok.access;
+        if (!has(granted, rights)) return answer.refuse(EACCES);
+        granted_rights_.add(handle, ticket->identity, granted);
         answer.complete(std::move(file));
       });
 }
 
 // A creation that is the only one, also when its reply is lost: the verifier is kept with the file
 // by the server, which leaves no room for attributes. They follow.
-void NfsBackend::create_exclusively(TicketPointer ticket, const FileHandle& parent,
-                                    std::string name, mode_t mode, Answer<Entry> answer) {
+void NfsBackend::create_exclusively(TicketPointer ticket, NfsInode& directory, std::string name,
+                                    mode_t mode, Answer<Entry> answer) {
+  const FileHandle parent = directory.handle();
   ask<Create>(
       ticket,
       [parent, name, verifier = new_verifier()](CREATE3args& to) {
@@ -83,9 +97,10 @@ void NfsBackend::create_exclusively(TicketPointer ticket, const FileHandle& pare
         to.how.mode = EXCLUSIVE;
         std::memcpy(to.how.createhow3_u.verf, verifier.bytes, sizeof verifier.bytes);
       },
-      [this, ticket, parent, name, mode, answer = std::move(answer)](Result<CREATE3res*> reply,
-                                                                     bool) mutable {
+      [this, ticket, parent, name, mode, change = DirectoryChange(directory.news(), name),
+       answer = std::move(answer)](Result<CREATE3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
+        end(change, (*reply)->CREATE3res_u.resok.dir_wcc);
         const FileHandle made = handle_of((*reply)->CREATE3res_u.resok.obj);
         Answer<Entry> made_known = [this, ticket, mode,
                                     answer = std::move(answer)](Result<Entry> entry) mutable {
@@ -113,7 +128,7 @@ void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view na
                         int flags, Answer<Created> answer) {
   if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
   TicketPointer ticket = ticket_for(caller);
-  const FileHandle directory = nfs(parent).handle();
+  NfsInode& directory = nfs(parent);
   Answer<Entry> made = [this, ticket, flags,
                         answer = std::move(answer)](Result<Entry> entry) mutable {
     if (!entry) {
@@ -127,7 +142,9 @@ void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view na
     return answer.complete(Created{std::move(*entry), std::move(file)});
   };
   const mode_t wanted = mode & 07777 & ~caller.umask;
-  if ((flags & O_EXCL) != 0)
+  // Where nobody else makes files the kernel sees to it that this is the only one, and it is made
+  // in one step.
+  if ((flags & O_EXCL) != 0 && !options_.exclusive)
     return create_exclusively(ticket, directory, std::string(name), wanted, std::move(made));
   make<Create>(
       ticket, directory, name,

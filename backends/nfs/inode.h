@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "backends/backend.h"
+#include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/hidden_file.h"
 #include "base/guarded.h"
@@ -15,11 +16,17 @@ namespace claimfs::backends::nfs {
 
 class NfsInode final : public Inode {
  public:
-  NfsInode(const FileHandle& handle, mode_t mode) : handle_(handle), mode_(mode) {}
+  NfsInode(const FileHandle& handle, mode_t mode)
+      : handle_(handle),
+        mode_(mode),
+        news_(S_ISDIR(mode) ? std::make_shared<DirectoryNews>() : nullptr) {}
 
   std::string_view key() const override { return handle_.bytes(); }
   const FileHandle& handle() const { return handle_; }
   bool is_directory() const { return S_ISDIR(mode_); }
+
+  // A directory's; null for others.
+  const std::shared_ptr<DirectoryNews>& news() const { return news_; }
 
   // It has no name any more but a hidden one, which it keeps from now on.
   void hide(std::shared_ptr<HiddenFile> hidden) {
@@ -47,6 +54,7 @@ class NfsInode final : public Inode {
   };
   const FileHandle handle_;
   const mode_t mode_;
+  const std::shared_ptr<DirectoryNews> news_;
   Guarded<Fate> fate_;
 };
 

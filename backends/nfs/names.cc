@@ -46,9 +46,18 @@ void NfsBackend::answer_entry(TicketPointer ticket, const FileHandle& parent, st
       });
 }
 
+// Of a directory: what is in it is known from now on.
+Answer<Entry> NfsBackend::as_new(Answer<Entry> answer) {
+  return [answer = std::move(answer)](Result<Entry> made) mutable {
+    if (made) nfs(*made->inode).news()->is_new(made->attributes);
+    return answer.complete(std::move(made));
+  };
+}
+
 void NfsBackend::lookup(const Caller& caller, Inode& parent, std::string_view name,
                         Answer<Entry> answer) {
   if (const int refusal = refusal_of_name(parent, name)) return answer.refuse(refusal);
+  if (nfs(parent).news()->is_absent(name)) return answer.refuse(ENOENT);
   look_up(ticket_for(caller), nfs(parent).handle(), std::string(name), std::move(answer));
 }
 
@@ -66,7 +75,7 @@ void NfsBackend::read_link(const Caller& caller, Inode& inode, Answer<std::strin
 void NfsBackend::make_node(const Caller& caller, Inode& parent, std::string_view name, mode_t mode,
                            dev_t device, Answer<Entry> answer) {
   if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
-  const FileHandle& directory = nfs(parent).handle();
+  NfsInode& directory = nfs(parent);
   const sattr3 attributes = to_sattr(masked(mode, caller));
   const mode_t type = mode & S_IFMT;
   if (type == 0 || type == S_IFREG) {
@@ -111,7 +120,7 @@ void NfsBackend::make_directory(const Caller& caller, Inode& parent, std::string
                                 mode_t mode, Answer<Entry> answer) {
   if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
   make<MakeDirectory>(
-      ticket_for(caller), nfs(parent).handle(), name,
+      ticket_for(caller), nfs(parent), name,
       [attributes = to_sattr(masked(mode, caller))](MKDIR3args& to) { to.attributes = attributes; },
       [](MKDIR3res& reply) -> const MKDIR3resok& { return reply.MKDIR3res_u.resok; },
       std::move(answer));
@@ -122,7 +131,7 @@ void NfsBackend::make_symlink(const Caller& caller, Inode& parent, std::string_v
   if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
   if (target.size() > kLongestTarget) return answer.refuse(ENAMETOOLONG);
   make<MakeSymlink>(
-      ticket_for(caller), nfs(parent).handle(), name,
+      ticket_for(caller), nfs(parent), name,
       [text = std::string(target)](SYMLINK3args& to) {
         to.symlink.symlink_attributes = to_sattr(0777);
         to.symlink.symlink_data = const_cast<char*>(text.c_str());
@@ -146,6 +155,7 @@ void NfsBackend::link(const Caller& caller, Inode& inode, Inode& new_parent,
         to.link = place(directory, name);
       },
       [this, ticket, handle, directory, name = std::string(new_name), &file,
+       change = DirectoryChange(nfs(new_parent).news(), new_name),
        answer = std::move(answer)](Result<LINK3res*> reply, bool was_sent_before) mutable {
         auto seen = [&file](Answer<Entry> to) -> Answer<Entry> {
           return [&file, to = std::move(to)](Result<Entry> entry) mutable {
@@ -154,6 +164,7 @@ void NfsBackend::link(const Caller& caller, Inode& inode, Inode& new_parent,
           };
         };
         if (reply) {
+          end(change, (*reply)->LINK3res_u.resok.linkdir_wcc);
           const auto attributes = told((*reply)->LINK3res_u.resok.file_attributes);
           return answer_entry(ticket, directory, std::move(name), handle, attributes,
                               seen(std::move(answer)));

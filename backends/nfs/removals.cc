@@ -33,12 +33,16 @@ void NfsBackend::hide(const TicketPointer& ticket, const FileHandle& handle,
     remembered_->with(handle.bytes(), [&](Inode& inode) { nfs(inode).hide(hidden); });
 }
 
-void NfsBackend::remove_name(TicketPointer ticket, const FileHandle& parent, std::string name,
+void NfsBackend::remove_name(TicketPointer ticket, NfsInode& parent, std::string name,
                              Answer<void> answer) {
   ask<Remove>(
       std::move(ticket),
-      [parent, name = std::move(name)](REMOVE3args& to) { to.object = place(parent, name); },
-      [answer = std::move(answer)](Result<REMOVE3res*> reply, bool was_sent_before) mutable {
+      [directory = parent.handle(), name = std::move(name)](REMOVE3args& to) {
+        to.object = place(directory, name);
+      },
+      [this, change = DirectoryChange(parent.news()), answer = std::move(answer)](
+          Result<REMOVE3res*> reply, bool was_sent_before) mutable {
+        if (reply) end(change, (*reply)->REMOVE3res_u.resok.dir_wcc);
         // The first sending removed it, and its reply was lost.
         const bool is_gone = !reply && reply.error().code == ENOENT && was_sent_before;
         if (!reply && !is_gone) return answer.refuse(reply.error());
@@ -46,17 +50,27 @@ void NfsBackend::remove_name(TicketPointer ticket, const FileHandle& parent, std
       });
 }
 
-void NfsBackend::move_name(TicketPointer ticket, const FileHandle& from, std::string name,
-                           const FileHandle& to, std::string new_name, Answer<void> answer) {
+void NfsBackend::move_name(TicketPointer ticket, NfsInode& from_inode, std::string name,
+                           NfsInode& to_inode, std::string new_name, Answer<void> answer) {
+  const FileHandle from = from_inode.handle();
+  const FileHandle to = to_inode.handle();
+  DirectoryChange arrival(to_inode.news(), new_name);
+  std::optional<DirectoryChange> departure;
+  if (&from_inode != &to_inode) departure.emplace(from_inode.news());
   ask<Rename>(
       ticket,
       [from, name = std::move(name), to, new_name](RENAME3args& arguments) {
         arguments.from = place(from, name);
         arguments.to = place(to, new_name);
       },
-      [this, ticket, to, new_name, answer = std::move(answer)](Result<RENAME3res*> reply,
-                                                               bool was_sent_before) mutable {
+      [this, ticket, to, new_name, arrival = std::move(arrival), departure = std::move(departure),
+       answer = std::move(answer)](Result<RENAME3res*> reply, bool was_sent_before) mutable {
+        // A directory that has moved is changed itself.
+        moved_at_.store(Clock::now());
         if (reply) {
+          const RENAME3resok& moved = (*reply)->RENAME3res_u.resok;
+          end(arrival, moved.todir_wcc);
+          if (departure) end(*departure, moved.fromdir_wcc);
           answer.complete({});
           return;
         }
@@ -73,14 +87,14 @@ void NfsBackend::move_name(TicketPointer ticket, const FileHandle& from, std::st
 void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view name,
                         Answer<void> answer) {
   if (const int refusal = refusal_of_change(parent, name)) return answer.refuse(refusal);
-  const FileHandle directory = nfs(parent).handle();
+  NfsInode& directory = nfs(parent);
   TicketPointer ticket = ticket_for(caller);
   std::string text(name);
   if (!open_files_->are_any())
     return remove_name(std::move(ticket), directory, std::move(text), std::move(answer));
   find_leaving(
-      ticket, directory, text,
-      [this, ticket, directory, text, answer = std::move(answer)](Result<Leaving> found) mutable {
+      ticket, directory.handle(), text,
+      [this, ticket, &directory, text, answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
         const FileHandle handle = found->handle;
         if (!found->is_last_name || found->is_directory || !open_files_->is_open(handle)) {
@@ -88,14 +102,15 @@ void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view na
           return true;
         }
         const std::string hidden_name = HiddenNames::make_name();
-        hidden_names_->add(directory, hidden_name);  // before anybody can list it
+        const FileHandle at = directory.handle();
+        hidden_names_->add(at, hidden_name);  // before anybody can list it
         move_name(ticket, directory, std::move(text), directory, hidden_name,
-                  [this, ticket, handle, directory, hidden_name,
+                  [this, ticket, handle, at, hidden_name,
                    answer = std::move(answer)](Result<void> moved) mutable {
                     if (moved)
-                      hide(ticket, handle, directory, hidden_name);
+                      hide(ticket, handle, at, hidden_name);
                     else
-                      hidden_names_->remove(directory, hidden_name);
+                      hidden_names_->remove(at, hidden_name);
                     return answer.complete(std::move(moved));
                   });
         return true;
@@ -110,7 +125,7 @@ void NfsBackend::remove_directory(const Caller& caller, Inode& parent, std::stri
   // Who is still in a removed directory finds it empty, not stale.
   find_leaving(
       ticket, directory, std::string(name),
-      [this, ticket, directory, text = std::string(name),
+      [this, ticket, directory, &parent, text = std::string(name),
        answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
         ask<RemoveDirectory>(
@@ -118,8 +133,9 @@ void NfsBackend::remove_directory(const Caller& caller, Inode& parent, std::stri
             [directory, text = std::move(text)](RMDIR3args& to) {
               to.object = place(directory, text);
             },
-            [this, leaving = std::move(*found), answer = std::move(answer)](
-                Result<RMDIR3res*> reply, bool was_sent_before) mutable {
+            [this, leaving = std::move(*found), change = DirectoryChange(nfs(parent).news()),
+             answer = std::move(answer)](Result<RMDIR3res*> reply, bool was_sent_before) mutable {
+              if (reply) end(change, (*reply)->RMDIR3res_u.resok.dir_wcc);
               const bool is_gone = !reply && reply.error().code == ENOENT && was_sent_before;
               if (!reply && !is_gone)
                 return answer.refuse(reply.error().code == EEXIST ? ENOTEMPTY : reply.error().code);
@@ -141,8 +157,8 @@ void NfsBackend::rename(const Caller& caller, Inode& parent, std::string_view na
   if (const int refusal = refusal_of_change(new_parent, new_name)) return answer.refuse(refusal);
   // Neither can be had from a server of NFSv3 in one step.
   if (flags != 0) return answer.refuse(EINVAL);
-  const FileHandle from = nfs(parent).handle();
-  const FileHandle to = nfs(new_parent).handle();
+  NfsInode& from = nfs(parent);
+  NfsInode& to = nfs(new_parent);
   TicketPointer ticket = ticket_for(caller);
   std::string text(name);
   std::string new_text(new_name);
@@ -150,8 +166,8 @@ void NfsBackend::rename(const Caller& caller, Inode& parent, std::string_view na
     return move_name(std::move(ticket), from, std::move(text), to, std::move(new_text),
                      std::move(answer));
   find_leaving(
-      ticket, to, new_text,
-      [this, ticket, from, to, text, new_text,
+      ticket, to.handle(), new_text,
+      [this, ticket, &from, &to, text, new_text,
        answer = std::move(answer)](Result<Leaving> replaced) mutable {
         if (!replaced && replaced.error().code != ENOENT)
           return answer.complete(failure(replaced.error()));
@@ -163,30 +179,32 @@ void NfsBackend::rename(const Caller& caller, Inode& parent, std::string_view na
         }
         // A second, hidden name first: so the other one always leads to one of the two files.
         const FileHandle handle = replaced->handle;
+        const FileHandle at = to.handle();
         const std::string hidden_name = HiddenNames::make_name();
-        hidden_names_->add(to, hidden_name);
+        hidden_names_->add(at, hidden_name);
         ask<Link>(
             ticket,
-            [handle, to, hidden_name](LINK3args& arguments) {
+            [handle, at, hidden_name](LINK3args& arguments) {
               arguments.file = handle.raw();
-              arguments.link = place(to, hidden_name);
+              arguments.link = place(at, hidden_name);
             },
-            [this, ticket, from, to, text = std::move(text), new_text = std::move(new_text), handle,
-             hidden_name,
+            [this, ticket, &from, &to, text = std::move(text), new_text = std::move(new_text),
+             handle, at, hidden_name, change = DirectoryChange(to.news()),
              answer = std::move(answer)](Result<LINK3res*> linked, bool was_sent_before) mutable {
+              if (linked) end(change, (*linked)->LINK3res_u.resok.linkdir_wcc);
               const bool is_there = !linked && linked.error().code == EEXIST && was_sent_before;
               if (!linked && !is_there) {
-                hidden_names_->remove(to, hidden_name);
+                hidden_names_->remove(at, hidden_name);
                 return answer.refuse(linked.error());
               }
               move_name(ticket, from, std::move(text), to, std::move(new_text),
-                        [this, ticket, handle, to, hidden_name,
+                        [this, ticket, handle, at, hidden_name,
                          answer = std::move(answer)](Result<void> moved) mutable {
                           // Not moved: the hidden name goes again, with what holds it.
                           if (moved)
-                            hide(ticket, handle, to, hidden_name);
+                            hide(ticket, handle, at, hidden_name);
                           else
-                            HiddenFile(session_, hidden_names_, to, hidden_name, ticket->identity);
+                            HiddenFile(session_, hidden_names_, at, hidden_name, ticket->identity);
                           return answer.complete(std::move(moved));
                         });
             });

@@ -52,6 +52,7 @@ void NfsBackend::write(const Caller& caller, File& file, std::span<const std::by
   if (!options.append && export_.largest_file != 0 &&
       static_cast<std::uint64_t>(offset) + data.size() > export_.largest_file)
     return answer.refuse(EFBIG);
+  recent_changes_.note(to.handle());
   TicketPointer ticket = ticket_for(caller, to.opener());
   Answer<std::size_t> done = options.kill_set_id && to.written()->may_have_set_id()
                                  ? killing_set_id(ticket, to, std::move(answer))

@@ -82,9 +82,12 @@ TEST_CASE("the backend contract holds on an NFS server", "[contract][nfs]") {
   features.copies_ranges = false;
   features.keeps_closed_files = false;
   features.sets_times_of_symlinks = false;  // asked to, this server says that it has, and has not
+  const bool is_exclusive = GENERATE(false, true);
+  CAPTURE(is_exclusive);
   conform([&](const Conformance& conformance) {
     const NfsServer server;
     volumes::NfsOptions options = server.options();
+    options.exclusive = is_exclusive;
     options.local_locks = true;
     Volume volume(make_nfs_backend(std::move(options), {}), features);
     conformance.holds(volume);

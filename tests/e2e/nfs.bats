@@ -56,6 +56,20 @@ store() { limit 20 dd of="$1" status=none "${@:2}"; }
   [ "$(limit 10 stat -f -c %S "$A")" -gt 0 ]
 }
 
+# cached_after_reopening FILE: bytes of it in the page cache when it is opened once more after reading.
+cached_after_reopening() {
+  limit 10 cat "$1" >/dev/null
+  limit 10 fincore --bytes --noheadings --output RES "$1" | tr -d ' '
+}
+
+@test "what is cached of a file outlives its close where nobody else writes, and not on a shared claim" {
+  head -c 65536 /dev/urandom | store "$A/cached"
+  [ "$(cached_after_reopening "$A/cached")" = 65536 ]
+  head -c 65536 /dev/urandom | store "$SHARED/cached"
+  [ "$(cached_after_reopening "$SHARED/cached")" = 0 ]
+  rm "$A/cached" "$SHARED/cached"
+}
+
 @test "an option that is not known is refused by its name, and the event says so" {
   one_more unknown options='hard, nosuchthing=3'
   is_refused unknown 'mount option "nosuchthing" is not known'

@@ -72,6 +72,28 @@ nothing_hidden() { [ -z "$(find "$HOST" -name '.nfs*')" ]; }
 }
 new_uid() { cat /proc/sys/kernel/random/uuid; }
 
+@test "a second mount of the same node sees what the first one writes and makes, though both cache" {
+  two_nodes same
+  mkdir "$MNT.again"
+  NODE=node-a claimfs mount "$MNT.again"
+  watch_for_hang "$MNT.again" "$HANG_LIMIT"
+  local again=$MNT.again/default/same
+  wait_for 10 limit 10 test -e "$again"
+  echo first >"$A/file"
+  mkdir "$A/made"
+  expect_errno ENOENT limit 10 cat "$A/made/theirs"
+  wait_for 5 reads_as first "$again/file"
+  wait_for 5 limit 10 test -d "$again/made"
+  # Both have it in their page caches now, open and closed.
+  reads_as first "$A/file"
+  echo again >"$again/file"
+  echo theirs >"$again/made/theirs"
+  wait_for 5 reads_as again "$A/file"
+  wait_for 5 reads_as theirs "$A/made/theirs"
+  claimfs unmount "$MNT.again"
+}
+reads_as() { [ "$(limit 10 cat "$2")" = "$1" ]; }
+
 # spawn_unflushed FILE MEBIBYTES: a process that has written so much of it, with no fsync and no close, until it is told by
 # WORK/close.
 spawn_unflushed() {

@@ -1,0 +1,84 @@
+#include "backends/nfs/directory_news.h"
+
+#include <functional>
+
+namespace claimfs::backends::nfs {
+
+namespace {
+
+// What the kernel is told now it believes for a second from now on: what is older than this would
+// be believed for too long.
+constexpr auto kFresh = std::chrono::milliseconds(100);
+// As long as the kernel believes in a name: what others put there is found then, whatever a server
+// that keeps attributes itself says of the directory.
+constexpr auto kNamesTrusted = std::chrono::seconds(1);
+// Larger directories are asked for.
+constexpr std::size_t kMostNames = 4096;
+
+std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
+
+bool is_same(const timespec& left, const timespec& right) {
+  return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
+}
+
+bool is_same(const DirectoryNews::Before& before, const Attributes& known) {
+  return before.size == static_cast<std::uint64_t>(known.size) &&
+         is_same(before.mtime, known.mtime) && is_same(before.ctime, known.ctime);
+}
+
+}  // namespace
+
+void DirectoryNews::is_new(const Attributes& attributes) {
+  state_.with([&](State& state) {
+    state.attributes = attributes;
+    state.told_at = state.made_at = Clock::now();
+    state.names = std::make_unique<std::unordered_set<std::uint64_t>>();
+  });
+}
+
+std::optional<Attributes> DirectoryNews::attributes(Clock::time_point since) const {
+  return state_.with([&](const State& state) -> std::optional<Attributes> {
+    const bool is_last = state.under_way == 0 && state.told_by == state.changes;
+    if (!is_last || state.told_at <= since || Clock::now() - state.told_at > kFresh)
+      return std::nullopt;
+    return state.attributes;
+  });
+}
+
+bool DirectoryNews::is_absent(std::string_view name) const {
+  return state_.with([&](const State& state) {
+    return state.names && Clock::now() - state.made_at < kNamesTrusted &&
+           !state.names->contains(hash_of(name));
+  });
+}
+
+std::uint64_t DirectoryNews::changes() const {
+  return state_.with([](const State& state) { return state.changes; });
+}
+
+std::uint64_t DirectoryNews::begin(std::string_view new_name) {
+  return state_.with([&](State& state) {
+    ++state.under_way;
+    if (state.names && !new_name.empty()) state.names->insert(hash_of(new_name));
+    if (state.names && state.names->size() > kMostNames) state.names.reset();
+    return ++state.changes;
+  });
+}
+
+void DirectoryNews::end(std::uint64_t change, const std::optional<Before>& before,
+                        const std::optional<Attributes>& after) {
+  state_.with([&](State& state) {
+    --state.under_way;
+    // The server has made changes that overlap in an order that nobody here knows.
+    const bool is_alone = state.under_way == 0 && state.changes == change;
+    const bool is_next = is_alone && state.attributes && state.told_by + 1 == change && before &&
+                         is_same(*before, *state.attributes);
+    if (!is_next || !after) state.names.reset();
+    if (!is_alone) return;
+    state.attributes = after;
+    state.told_by = change;
+    state.told_at = Clock::now();
+  });
+}
+
+}  // namespace claimfs::backends::nfs

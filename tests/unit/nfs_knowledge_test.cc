@@ -1,0 +1,153 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <set>
+
+#include "tests/unit/nfs_volume.h"
+
+// What a volume knows of its server without asking: it must be what the server would say.
+
+namespace claimfs::tests {
+
+namespace {
+
+std::unique_ptr<Backend> exclusive_on(const NfsServer& server) {
+  volumes::NfsOptions options = server.options();
+  options.exclusive = true;
+  return backend_on(options);
+}
+
+bool is_same_time(const timespec& left, const timespec& right) {
+  return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
+}
+
+// The directory's attributes as we tell them are those that the server's disk has.
+void check_agrees(Volume& volume, Inode& directory, const std::string& path) {
+  struct stat there {};
+  REQUIRE(::stat(path.c_str(), &there) == 0);
+  const auto told = volume.attributes(directory);
+  REQUIRE(told);
+  CHECK(told->nlink == there.st_nlink);
+  CHECK(told->size == there.st_size);
+  CHECK(told->mode == there.st_mode);
+  CHECK(is_same_time(told->mtime, there.st_mtim));
+  CHECK(is_same_time(told->ctime, there.st_ctim));
+}
+
+}  // namespace
+
+TEST_CASE("a directory's attributes after each kind of change are the server's", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  Volume volume(exclusive_on(server), {});
+  const auto made = volume.make_directory(volume.root(), "d", 0755);
+  REQUIRE(made);
+  Inode& directory = *made->inode;
+  const std::string path = server.directory() + "/d";
+  check_agrees(volume, directory, path);
+  volume.put(directory, "file", "text");
+  check_agrees(volume, directory, path);
+  REQUIRE(volume.make_directory(directory, "sub", 0755));
+  check_agrees(volume, directory, path);
+  REQUIRE(volume.rename(directory, "file", directory, "other"));
+  check_agrees(volume, directory, path);
+  REQUIRE(volume.rename(directory, "other", volume.root(), "away"));
+  check_agrees(volume, directory, path);
+  check_agrees(volume, volume.root(), server.directory());
+  REQUIRE(volume.remove_directory(directory, "sub"));
+  check_agrees(volume, directory, path);
+  REQUIRE(volume.change(directory, {.mode = 0700}));
+  check_agrees(volume, directory, path);
+  REQUIRE(volume.rename(volume.root(), "d", volume.root(), "e"));
+  check_agrees(volume, directory, server.directory() + "/e");
+}
+
+TEST_CASE("what others put into a directory that we have made is found within a second", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  Volume volume(exclusive_on(server), {});
+  const auto made = volume.make_directory(volume.root(), "d", 0755);
+  REQUIRE(made);
+  CHECK(code_of(volume.lookup(*made->inode, "theirs")) == ENOENT);
+  Volume other(backend_on(server.options()), {});
+  const auto there = other.lookup(other.root(), "d");
+  REQUIRE(there);
+  other.put(*there->inode, "theirs", "text");
+  SECTION("though we do nothing") {}
+  SECTION("though we go on changing it") {
+    volume.put(*made->inode, "ours", "text");
+    CHECK(volume.lookup(*made->inode, "theirs"));
+  }
+  CHECK(comes_true([&] { return volume.lookup(*made->inode, "theirs").has_value(); }));
+}
+
+TEST_CASE("what we put into a directory that we have made is found", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  Volume volume(exclusive_on(server), {});
+  const auto made = volume.make_directory(volume.root(), "d", 0755);
+  REQUIRE(made);
+  Inode& directory = *made->inode;
+  const Known file = volume.put(directory, "file", "text");
+  CHECK(volume.lookup(directory, "file"));
+  REQUIRE(volume.link(*file.inode, directory, "link"));
+  CHECK(volume.lookup(directory, "link"));
+  REQUIRE(volume.rename(directory, "file", directory, "moved"));
+  CHECK(volume.lookup(directory, "moved"));
+  CHECK(code_of(volume.lookup(directory, "file")) == ENOENT);
+  REQUIRE(volume.make_directory(directory, "sub", 0755));
+  CHECK(volume.lookup(directory, "sub"));
+  REQUIRE(volume.unlink(directory, "moved"));
+  CHECK(code_of(volume.lookup(directory, "moved")) == ENOENT);
+  // By O_EXCL, which exclusive volumes do in one step.
+  CHECK(code_of(volume.create(directory, "link", O_RDWR | O_EXCL)) == EEXIST);
+  REQUIRE(volume.create(directory, "new", O_RDWR | O_EXCL));
+  CHECK(volume.lookup(directory, "new"));
+}
+
+TEST_CASE("a listing does not bring back what has been changed since it was begun", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  Volume volume(backend_on(server.options()), {});
+  const Known changed = volume.put(volume.root(), "changed", "text");
+  volume.put(volume.root(), "same", "text");
+  const auto opened = ask<std::unique_ptr<File>>(
+      [&](auto answer) { volume.backend().open_directory({}, volume.root(), std::move(answer)); });
+  REQUIRE(opened);
+  const auto described = [&] {
+    std::set<std::string> names;
+    const auto listed = volume.list(**opened, 0, 100, true);
+    REQUIRE(listed);
+    for (const auto& entry : *listed)
+      if (!entry.key.empty()) names.insert(entry.name);
+    return names;
+  };
+  SECTION("a mode") {
+    REQUIRE(volume.change(*changed.inode, {.mode = 0600}));
+    CHECK(described() == std::set<std::string>{"same"});
+  }
+  SECTION("names") {
+    REQUIRE(volume.rename(volume.root(), "changed", volume.root(), "moved"));
+    CHECK(described().empty());
+  }
+  SECTION("but tells of what was not") {
+    CHECK(described() == std::set<std::string>{"changed", "same"});
+  }
+}
+
+TEST_CASE("rights that were granted are asked for again when a mode changes", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server({.squash = "Root_Squash", .access = "RW"});
+  std::filesystem::permissions(server.directory(), std::filesystem::perms(0777));
+  Volume volume(exclusive_on(server), {});
+  const Known file = volume.put(volume.root(), "file", "text");
+  REQUIRE(volume.open(*file.inode, O_RDONLY));
+  CHECK(volume.open(*file.inode, O_RDONLY));
+  REQUIRE(volume.change(*file.inode, {.mode = 0}));
+  // Its owner is asked for no right; from now on that is somebody else.
+  CHECK(::chown((server.directory() + "/file").c_str(), 0, 0) == 0);
+  CHECK(comes_true([&] { return code_of(volume.open(*file.inode, O_RDONLY)) == EACCES; }));
+}
+
+}  // namespace claimfs::tests
