@@ -4,6 +4,7 @@
 
 #include "backends/directory_identities.h"
 #include "backends/make_backend.h"
+#include "cli/root_looks.h"
 #include "volumes/access_rules.h"
 #include "volumes/use_rules.h"
 
@@ -72,14 +73,12 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
                           const fs::ServedClaim& wanted, bool writes, const std::string* consumer) {
     return attach(wanted, writes, consumer, backends::directory_identities(volume));
   };
-  auto volume =
-      std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report, attach);
-  volume->look_at_root();
-  return volume;
+  return std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report, attach);
 }
 
 fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
   decltype(served_) next;
+  std::vector<std::shared_ptr<fs::ServedVolume>> fresh;
   fs::Tree::Claims claims;
   for (const BoundClaim& each : bound) {
     const std::pair key(each.claim.metadata.uid, each.volume.metadata.uid);
@@ -92,6 +91,7 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
       spdlog::info("claim=shown claim={}/{} volume={}", claim.name_space, claim.name,
                    claim.volume_name);
       volume = make(each, std::move(claim));
+      fresh.push_back(volume);
     }
     next.emplace(key, volume);
     claims.push_back(std::move(volume));
@@ -103,6 +103,7 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
     spdlog::info("claim=gone claim={}/{} volume={}", claim->name_space, claim->name,
                  claim->volume_name);
   }
+  look_at_roots(fresh);
   served_ = std::move(next);
   std::erase_if(gone_, [](const auto& each) { return each.second.expired(); });
   return claims;

@@ -19,13 +19,15 @@ constexpr auto kWritingBack = std::chrono::seconds(10);
 }  // namespace
 
 NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions)
-    : options_(std::move(options)), server_(number_of_server(options_.server)) {}
+    : options_(std::move(options)),
+      server_(number_of_server(options_.server)),
+      probe_([this] { return ask_for_root(); }, kProbeAgain) {}
 
 Result<void> NfsBackend::start() {
   stop();
   MountedExport mounted = TRY(mount_export(options_, Clock::now() + kStarting));
   export_ = mounted.found;
-  probed_.with([&](Probed& probed) { probed = {told(export_.root_attributes), 0, {}}; });
+  probe_.saw(told(export_.root_attributes));
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
   watched_.with([&](auto& watched) { watched = session_; });
   written_volume_ = std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline());
@@ -64,24 +66,11 @@ void NfsBackend::write_back_all() {
   }
 }
 
-Result<Attributes> NfsBackend::probe() {
-  const Clock::time_point now = Clock::now();
-  const auto known = probed_.with([&](const Probed& probed) -> std::optional<Result<Attributes>> {
-    if (probed.root) return *probed.root;
-    if (probed.failed_by != 0 && now - probed.failed_at < kProbeAgain)
-      return failure(probed.failed_by);
-    return std::nullopt;
-  });
-  if (known) return *known;
-  const Result<MountedExport> mounted = mount_export(options_, now + kProbing);
-  return probed_.with([&](Probed& probed) -> Result<Attributes> {
-    if (!mounted) {
-      probed = {std::nullopt, mounted.error().code, Clock::now()};
-      return failure(mounted.error());
-    }
-    probed.root = told(mounted->found.root_attributes);
-    return *probed.root;
-  });
+Result<Attributes> NfsBackend::probe() { return probe_.get(); }
+
+Result<Attributes> NfsBackend::ask_for_root() const {
+  const MountedExport mounted = TRY(mount_export(options_, Clock::now() + kProbing));
+  return told(mounted.found.root_attributes);
 }
 
 void NfsBackend::root(Answer<Entry> answer) {

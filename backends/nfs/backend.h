@@ -13,6 +13,7 @@
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
 #include "backends/nfs/local_locks.h"
+#include "backends/nfs/root_probe.h"
 #include "backends/nfs/session.h"
 
 namespace claimfs::backends::nfs {
@@ -183,6 +184,7 @@ class NfsBackend final : public Backend {
     return attributes;
   }
   void write_back_all();
+  Result<Attributes> ask_for_root() const;
   struct Listing;
   void read_on(std::shared_ptr<Listing> listing);
 
@@ -198,13 +200,7 @@ class NfsBackend final : public Backend {
   WrittenFiles written_files_;
   LocalLocks locks_;
 
-  // What probe() found last.
-  struct Probed {
-    std::optional<Attributes> root;
-    int failed_by = 0;
-    Clock::time_point failed_at{};
-  };
-  Guarded<Probed> probed_;
+  RootProbe probe_;
 };
 
 }  // namespace claimfs::backends::nfs
