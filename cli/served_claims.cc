@@ -36,6 +36,20 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
           .read_only_pods = read_only_pods};
 }
 
+backends::ReportIncident incident_report(control::EventRecorder& events,
+                                         const fs::ServedClaim& claim) {
+  return [&events, claim](const backends::Incident& incident) {
+    spdlog::log(incident.is_loss ? spdlog::level::err : spdlog::level::warn,
+                "volume=abnormal claim={}/{} volume={} reason=\"{}\"", claim.name_space, claim.name,
+                claim.volume_name, incident.message);
+    events.record({.about = {volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name},
+                   .uid = claim.uid,
+                   .type = volumes::Notice::Type::Warning,
+                   .reason = "VolumeConditionAbnormal",
+                   .message = incident.message});
+  };
+}
+
 }  // namespace
 
 ServedClaims::ServedClaims(std::string node, std::map<std::string, std::string> node_labels,
@@ -68,7 +82,8 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
       bound.volume, {.capacity = capacity_.options_for(bound, claim),
                      .refusal = volumes::cannot_mount(bound.volume, node_, node_labels_),
                      .claim_modes = bound.claim.access_modes,
-                     .nfs = nfs_});
+                     .nfs = nfs_,
+                     .report = incident_report(events_, claim)});
   const auto attach = [attach = attach_, volume = bound.volume](
                           const fs::ServedClaim& wanted, bool writes, const std::string* consumer) {
     return attach(wanted, writes, consumer, backends::directory_identities(volume));

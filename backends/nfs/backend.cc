@@ -18,9 +18,10 @@ constexpr auto kWritingBack = std::chrono::seconds(10);
 
 }  // namespace
 
-NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions)
+NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions, ReportIncident report)
     : options_(std::move(options)),
       server_(number_of_server(options_.server)),
+      report_(std::move(report)),
       probe_([this] { return ask_for_root(); }, kProbeAgain) {}
 
 Result<void> NfsBackend::start() {
@@ -29,6 +30,8 @@ Result<void> NfsBackend::start() {
   export_ = mounted.found;
   probe_.saw(told(export_.root_attributes));
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
+  remount_ = std::make_unique<Remount>(options_, export_.root, *session_,
+                                       [this](const Export& found) { was_replaced(found); });
   watched_.with([&](auto& watched) { watched = session_; });
   written_volume_ = std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline());
   return {};
@@ -39,9 +42,19 @@ void NfsBackend::stop() {
   write_back_all();
   session_->drain(kLeaving);
   session_->stop();
+  remount_.reset();
   written_files_.let_go();
   written_volume_.reset();
   session_.reset();
+}
+
+void NfsBackend::was_replaced(const Export& found) {
+  probe_.saw(told(found.root_attributes));
+  if (report_)
+    report_({.is_loss = false,
+             .message = "nfs: the export " + options_.server + ":" + options_.path +
+                        " was replaced on its server: what was open is stale, paths lead to what "
+                        "is there now"});
 }
 
 std::optional<Backend::Silence> NfsBackend::silence() const {
@@ -112,8 +125,10 @@ int NfsBackend::refusal_of_change(const Inode& parent, std::string_view name) co
 
 namespace claimfs::backends {
 
-std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity) {
-  return std::make_unique<nfs::NfsBackend>(std::move(options), std::move(capacity));
+std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity,
+                                          ReportIncident report) {
+  return std::make_unique<nfs::NfsBackend>(std::move(options), std::move(capacity),
+                                           std::move(report));
 }
 
 }  // namespace claimfs::backends

@@ -13,6 +13,7 @@
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
 #include "backends/nfs/local_locks.h"
+#include "backends/nfs/remount.h"
 #include "backends/nfs/root_probe.h"
 #include "backends/nfs/session.h"
 
@@ -22,7 +23,7 @@ namespace claimfs::backends::nfs {
 // own what they need; a Ticket is what they share.
 class NfsBackend final : public Backend {
  public:
-  NfsBackend(volumes::NfsOptions options, CapacityOptions capacity);
+  NfsBackend(volumes::NfsOptions options, CapacityOptions capacity, ReportIncident report);
   ~NfsBackend() override { stop(); }
 
   void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
@@ -185,14 +186,17 @@ class NfsBackend final : public Backend {
   }
   void write_back_all();
   Result<Attributes> ask_for_root() const;
+  void was_replaced(const Export& found);
   struct Listing;
   void read_on(std::shared_ptr<Listing> listing);
 
   const volumes::NfsOptions options_;
   const std::uint64_t server_;  // tells servers apart in Attributes::device
+  const ReportIncident report_;
   RememberedInodes* remembered_ = nullptr;
   Export export_;
   std::shared_ptr<Session> session_;         // between start() and stop()
+  std::unique_ptr<Remount> remount_;         // the same
   Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
   std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
   std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();

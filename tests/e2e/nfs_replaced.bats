@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# What a server does not know any more by the handle that we have: files and exports that others have taken the place of.
+
+# shellcheck disable=SC2016,SC2153  # programs of bash and Python; HOST is mount.bash's
+
+load mount.bash
+load nfs.bash
+
+setup() { make_workspace; }
+teardown() {
+  show_log_of_failure
+  thaw_nfs_server 2>/dev/null || true
+  drop_workspace
+}
+
+serve() {
+  start_nfs_server
+  make_nfs_volume data
+  mount_claims data
+  DATA=$MNT/default/data
+  limit 10 ls "$DATA"
+}
+# A copy takes the place of FILE or DIRECTORY: the same paths, other inodes.
+replace() {
+  cp -a "$1" "$1.copy"
+  rm -r "$1"
+  mv "$1.copy" "$1"
+}
+
+@test "a file and a directory that were replaced on the server are found by their paths" {
+  serve
+  limit 10 mkdir "$DATA/directory"
+  echo one >"$DATA/directory/inner"
+  echo one >"$DATA/file"
+  limit 10 cat "$DATA/file" "$DATA/directory/inner"
+  kill_nfs_server
+  replace "$HOST/data/file"
+  replace "$HOST/data/directory"
+  restart_nfs_server
+  limit 10 bash -c 'echo two >>"$1/file" && echo two >>"$1/directory/inner"' - "$DATA"
+  [ "$(limit 10 cat "$DATA/file")" = $'one\ntwo' ]
+  [ "$(limit 10 cat "$DATA/directory/inner")" = $'one\ntwo' ]
+  [ "$(cat "$HOST/data/file")" = $'one\ntwo' ]
+  limit 10 stat "$DATA/file" "$DATA/directory/inner"
+  limit 10 rm "$DATA/file" "$DATA/directory/inner"
+  limit 10 rmdir "$DATA/directory"
+  # The export is the same: nobody is told anything.
+  expect_no_text 'was replaced' "$(events_told)"
+}
+expect_no_text() { [[ "$2" != *"$1"* ]] || { echo "has: $1"; return 1; }; }
+
+@test "an export that was replaced on its server works again without being unmounted, and an event says so once" {
+  serve
+  limit 10 mkdir "$DATA/directory"
+  echo inner >"$DATA/directory/inner"
+  echo text >"$DATA/file"
+  exec 7<"$DATA/file"
+  limit 5 cat <&7 >/dev/null
+  kill_nfs_server
+  replace "$HOST/data"
+  restart_nfs_server
+  [ "$(limit 20 ls "$DATA" | sort | tr '\n' ' ')" = 'directory file ' ]
+  [ "$(limit 10 cat "$DATA/file")" = text ]
+  [ "$(limit 10 cat "$DATA/directory/inner")" = inner ]
+  echo new | limit 10 dd of="$DATA/new" conv=fsync status=none
+  [ "$(cat "$HOST/data/new")" = new ]
+  limit 10 mv "$DATA/new" "$DATA/directory/new"
+  limit 10 rm -r "$DATA/directory"
+  [ "$(cd "$HOST/data" && echo *)" = file ]
+  limit 10 df "$DATA"
+  # Who had it open is told that it is not that file any more.
+  expect_errno ESTALE limit 10 python3 -c 'import os; os.posix_fadvise(7, 0, 0, os.POSIX_FADV_DONTNEED); os.read(7, 10) or os.pread(7, 10, 0)'
+  exec 7<&-
+  wait_for 10 is_told VolumeConditionAbnormal data "nfs: the export 127.0.0.1:$EXPORTS/open/data was replaced on its \
+server: what was open is stale, paths lead to what is there now"
+  [ "$(grep -c 'volume=abnormal claim=default/data' "$LOG")" = 1 ]
+  # And again.
+  kill_nfs_server
+  replace "$HOST/data"
+  restart_nfs_server
+  wait_for 20 limit 10 cat "$DATA/file"
+  wait_for 10 is_logged_twice
+  # Nothing of it is in use: it can be unmounted as ever.
+  limit 30 "$CLAIMFS_BIN" --config "$CONFIG" --state "$STATE" unmount "$MNT"
+}
+is_logged_twice() { [ "$(grep -c 'volume=abnormal claim=default/data' "$LOG")" = 2 ]; }
