@@ -30,6 +30,7 @@ Result<void> NfsBackend::start() {
   export_ = mounted.found;
   probe_.saw(told(export_.root_attributes));
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
+  keeps_moved_handles_.store(false);
   remount_ = std::make_unique<Remount>(options_, export_.root, *session_,
                                        [this](const Export& found) { was_replaced(found); });
   watched_.with([&](auto& watched) { watched = session_; });

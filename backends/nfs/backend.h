@@ -164,6 +164,18 @@ class NfsBackend final : public Backend {
   void move_name(TicketPointer ticket, const FileHandle& from, std::string name,
                  const FileHandle& to, std::string new_name, Answer<void> answer);
 
+  // The rest of rename(): whatever has the new name is replaced.
+  void replace_name(TicketPointer ticket, const FileHandle& from, std::string name,
+                    const FileHandle& to, std::string new_name, Answer<void> answer);
+  // moves.cc: the same into another directory, of a server that may have another handle for the
+  // file then.
+  void move_and_follow(TicketPointer ticket, const FileHandle& from, std::string name,
+                       const FileHandle& to, std::string new_name, Answer<void> answer);
+  struct Move;
+  void learn_moved(std::shared_ptr<Move> move);
+  bool is_known(const FileHandle& handle) const;
+  bool may_change_moved_handles() const { return !keeps_moved_handles_.load(); }
+
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
   void create_exclusively(TicketPointer ticket, const FileHandle& parent, std::string name,
                           mode_t mode, Answer<Entry> answer);
@@ -203,6 +215,7 @@ class NfsBackend final : public Backend {
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
   LocalLocks locks_;
+  std::atomic<bool> keeps_moved_handles_{false};  // seen of this server: files need no following
 
   RootProbe probe_;
 };

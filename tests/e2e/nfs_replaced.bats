@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# What a server does not know any more by the handle that we have: files and exports that others have taken the place of.
+# What a server does not know any more by the handle that we have: files and exports that others have taken the place of,
+# and files that have moved.
 
 # shellcheck disable=SC2016,SC2153  # programs of bash and Python; HOST is mount.bash's
 
@@ -84,3 +85,74 @@ server: what was open is stale, paths lead to what is there now"
   limit 30 "$CLAIMFS_BIN" --config "$CONFIG" --state "$STATE" unmount "$MNT"
 }
 is_logged_twice() { [ "$(grep -c 'volume=abnormal claim=default/data' "$LOG")" = 2 ]; }
+
+# --- a server with subtree_check
+
+serve_subtrees() {
+  local port
+  read -r port < <(free_ports 1)
+  spawn python3 "$BATS_TEST_DIRNAME/subtree_server.py" "$port" "$WORK/asked" "$@"
+  wait_for 10 rpc_null "$port" 100003
+  make_nfs_volume data path=/tree directory=no port="$port" mountPort="$port"
+  mount_claims data
+  DATA=$MNT/default/data
+  limit 10 ls "$DATA"
+}
+
+@test "files that a server calls otherwise after a move: descriptors and names go on with the same file" {
+  serve_subtrees
+  limit 30 python3 - "$DATA" <<'PY'
+import os, sys
+os.chdir(sys.argv[1])
+for name in ("a", "b", "a/deep"):
+    os.mkdir(name)
+file = os.open("a/file", os.O_RDWR | os.O_CREAT)
+number = os.fstat(file).st_ino
+os.write(file, b"begun ")
+os.rename("a/file", "b/moved")                       # with data that has not been sent
+os.write(file, b"here ")
+os.fsync(file)
+assert os.pread(file, 100, 0) == b"begun here "
+os.fchmod(file, 0o640)
+seen = os.stat("b/moved")
+assert (seen.st_ino, seen.st_size, seen.st_mode & 0o777) == (number, 11, 0o640), seen
+assert open("b/moved").read() == "begun here "
+os.rename("b/moved", "a/deep/again")
+os.write(file, b"and there")
+os.fsync(file)
+os.rename("a/deep/again", "a/file")                  # and home
+assert os.pread(file, 100, 0) == b"begun here and there"
+assert os.fstat(file).st_ino == os.stat("a/file").st_ino == number
+os.rename("a/deep", "b/deep")
+with open("b/other", "w") as other:
+    other.write("other")
+os.rename("b/other", "a/file")                       # over one that is open
+assert os.pread(file, 100, 0) == b"begun here and there"
+assert open("a/file").read() == "other"
+os.close(file)
+assert sorted(os.listdir("a")) == ["file"] and sorted(os.listdir("b")) == ["deep"]
+# Known by name only: the kernel remembers its node.
+os.rename("a/file", "b/deep/file")
+os.chmod("b/deep/file", 0o600)
+assert open("b/deep/file").read() == "other"
+PY
+}
+
+@test "a server that keeps its handles is asked what it calls a moved file once" {
+  serve_subtrees keep
+  limit 10 mkdir "$DATA/a" "$DATA/b"
+  limit 10 touch "$DATA/a/1" "$DATA/a/2"
+  limit 10 mv "$DATA/a" "$DATA/b/a" # a directory says nothing of files
+  [ "$(last_asked_by_move b/a/1 b/1)" = LOOKUP ]
+  [ "$(last_asked_by_move b/a/2 b/2)" = RENAME ]
+  [ "$(last_asked_by_move b/1 1)" = RENAME ]
+}
+# What the server was asked last by rename(2) itself.
+last_asked_by_move() {
+  limit 10 python3 -c '
+import os, sys
+directory, source, target, asked = sys.argv[1:]
+os.rename(f"{directory}/{source}", f"{directory}/{target}")
+print(open(asked).read().split()[-1])
+' "$DATA" "$1" "$2" "$WORK/asked"
+}
