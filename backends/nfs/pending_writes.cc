@@ -264,14 +264,6 @@ void PendingWrites::end_truncation(Truncation how) {
   unsent_.change_standing(behind, Standing::Blocked, Standing::Ready);
 }
 
-void PendingWrites::discard(int errno_code) {
-  const bool is_any = !unsent_.empty() || !unstable_.empty() || !committing_.empty();
-  unsent_.take_all();
-  unstable_.take_all();
-  committing_.take_all();
-  if (is_any) failed(errno_code);
-}
-
 // ----- what is so
 
 bool PendingWrites::is_sent(Token token) const {

@@ -69,7 +69,6 @@ struct Overlay {
 //   release   nothing: the last close has flushed. What remains has failed or is of an open that
 //             was never flushed (an mmap): as detach.
 //   detach    token = flush(); done when is_stable(token); errors().has_untold() is for the log.
-//             By force: discard(); WRITEs in flight are still answered to here.
 //   server restart: the caller sends again what got no answer. What was lost shows by the
 //             verifiers in the answers, and next_write() gives it out once more.
 //   A gather delay: has_resting() says that push() would start something.
@@ -116,10 +115,6 @@ class PendingWrites {
   void begin_truncation(std::uint64_t size);
   enum class Truncation { Done, Failed };
   void end_truncation(Truncation how);
-
-  // Drops what is not in flight: the volume is given up, or the file is gone. If that was anything,
-  // it is an error that all opens will be told.
-  void discard(int errno_code);
 
   // --- What is to be done.
 

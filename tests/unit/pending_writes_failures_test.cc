@@ -183,20 +183,4 @@ TEST_CASE("a truncation and WRITEs behind it are not in flight at once", "[nfs]"
   }
 }
 
-TEST_CASE("what is given up is an error", "[nfs]") {
-  PendingWrites writes = writes_of(kWriteSize);
-  auto cursor = writes.errors().open();
-  writes.discard(ESTALE);
-  CHECK(writes.errors().tell(cursor) == 0);  // there was nothing
-  write(writes, 0, "abcdefgh");
-  write(writes, 10, "k");
-  const auto sent = send_one(writes);
-  writes.discard(ESTALE);
-  CHECK(writes.errors().tell(cursor) == ESTALE);
-  CHECK_FALSE(writes.is_empty());
-  answer(writes, *sent);
-  writes.discard(ESTALE);
-  CHECK(writes.is_empty());
-}
-
 }  // namespace claimfs::backends::nfs
