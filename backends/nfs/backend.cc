@@ -1,7 +1,6 @@
 #include "backends/nfs/backend.h"
 
 #include <cerrno>
-#include <future>
 
 namespace claimfs::backends::nfs {
 
@@ -13,8 +12,6 @@ constexpr auto kProbing = std::chrono::seconds(1);
 constexpr auto kProbeAgain = std::chrono::seconds(10);
 // What nobody waits for any more (hidden names) may take so long when the volume is left.
 constexpr auto kLeaving = std::chrono::seconds(2);
-// And what was written so long.
-constexpr auto kWritingBack = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -63,21 +60,6 @@ std::optional<Backend::Silence> NfsBackend::silence() const {
   const auto since = session ? session->silent_since() : std::nullopt;
   if (!since) return std::nullopt;
   return Silence{.who = "nfs: server " + options_.server, .since = *since};
-}
-
-// Most has gone with its close(2). What has not, and what a server that is down keeps here, may
-// take so long.
-void NfsBackend::write_back_all() {
-  const auto ticket = std::make_shared<Ticket>();
-  ticket->deadline = Clock::now() + kWritingBack;
-  for (const auto& file : written_files_.all()) {
-    auto promise = std::make_shared<std::promise<void>>();
-    file->flush(ticket, nullptr, [promise](const Result<void>&) {
-      promise->set_value();
-      return true;
-    });
-    promise->get_future().wait();
-  }
 }
 
 Result<Attributes> NfsBackend::probe() { return probe_.get(); }

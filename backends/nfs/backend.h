@@ -196,7 +196,10 @@ class NfsBackend final : public Backend {
       written->correct(attributes, ticket.begun_at);
     return attributes;
   }
+  // leaving.cc
   void write_back_all();
+  void report_loss(std::uint64_t bytes, std::size_t files, int why);
+
   Result<Attributes> ask_for_root() const;
   void was_replaced(const Export& found);
   struct Listing;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What a server does not know any more by the handle that we have: files and exports that others have taken the place of,
-# and files that have moved.
+# files that have moved; and data that a server never took.
 
 # shellcheck disable=SC2016,SC2153  # programs of bash and Python; HOST is mount.bash's
 
@@ -156,3 +156,33 @@ os.rename(f"{directory}/{source}", f"{directory}/{target}")
 print(open(asked).read().split()[-1])
 ' "$DATA" "$1" "$2" "$WORK/asked"
 }
+
+# --- what a server never took
+
+@test "data that a frozen server has not taken when the tree is unmounted is told of, with how much it was" {
+  serve
+  mkfifo "$WORK/go"
+  spawn python3 -c '
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+print("open", flush=True)
+os.read(os.open(sys.argv[2], os.O_RDONLY), 1)
+os.write(file, b"x" * 3000000)
+print("written", flush=True)
+os.close(file)
+' "$DATA/file" "$WORK/go"
+  local writer=$SPAWNED
+  wait_for 10 grep -qx open "$WORK/spawned"
+  freeze_nfs_server
+  echo >"$WORK/go"
+  wait_for 10 grep -qx written "$WORK/spawned"
+  wait_for 10 is_waiting "$writer"
+  kill -9 "$writer"
+  wait_for 10 is_gone "$writer"
+  limit 40 "$CLAIMFS_BIN" --config "$CONFIG" --state "$STATE" unmount "$MNT"
+  wait_for 30 no_daemon
+  thaw_nfs_server
+  expect_text 'written bytes of 1 file are lost, the server has not taken them: ' "$(grep 'volume=abnormal claim=default/data' "$LOG")"
+  expect_text 'written bytes of 1 file are lost' "$(events_told)"
+}
+is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
