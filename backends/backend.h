@@ -132,6 +132,15 @@ class RememberedInodes {
   virtual void with(std::string_view key, const std::function<void(Inode&)>& use) = 0;
 };
 
+// What happened to a volume that its users should hear of, although no operation of theirs tells
+// them.
+struct Incident {
+  bool is_loss = false;  // of data
+  std::string message;   // in the words of a log
+};
+// Called by threads of the backend's own and by stop(); may block for a moment.
+using ReportIncident = std::function<void(const Incident&)>;
+
 // How the bytes of one volume are fetched. One instance a volume.
 //
 // Every operation is given an answer that it completes exactly once: inline, or later from any

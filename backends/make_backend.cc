@@ -66,7 +66,8 @@ std::unique_ptr<Backend> make_nfs(const volumes::Volume& volume, Mounting mounti
   }
   auto options = volumes::nfs_options(volume, mounting.claim_modes, mounting.nfs);
   if (!options) return unmountable(volume, options.error());
-  return make_nfs_backend(std::move(*options), std::move(mounting.capacity));
+  return make_nfs_backend(std::move(*options), std::move(mounting.capacity),
+                          std::move(mounting.report));
 }
 
 }  // namespace

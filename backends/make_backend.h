@@ -18,6 +18,7 @@ struct Mounting {
   std::optional<std::string> refusal{};
   volumes::AccessModes claim_modes{};
   volumes::NfsDefaults nfs{};
+  ReportIncident report{};
 };
 
 // The backend for a volume's source. Where it is refused, by `refusal`, for a source that is not

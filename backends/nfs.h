@@ -19,7 +19,11 @@ namespace claimfs::backends {
 // A file that is open when its last name goes keeps a name `.nfs…` in its directory, which is not
 // shown, until it is closed and forgotten; one that is not open is gone (ESTALE), as for any client
 // of NFS.
-std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity);
+//
+// An export that was replaced on its server (the same path by other handles) is found again when
+// its root is stale: who met that waits for it, some seconds at most.
+std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity,
+                                          ReportIncident report = nullptr);
 
 // What provisioning and reclaim change on a server, as root. Nothing is kept between two calls,
 // each of which mounts the share and waits for the server up to thirty seconds.

@@ -4,6 +4,7 @@
 
 #include "backends/directory_identities.h"
 #include "backends/make_backend.h"
+#include "cli/root_looks.h"
 #include "volumes/access_rules.h"
 #include "volumes/use_rules.h"
 
@@ -33,6 +34,20 @@ fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
           .is_for_one_consumer = sharing == volumes::Sharing::OneConsumer,
           .is_for_one_writer = sharing == volumes::Sharing::OneNodeOrReaders,
           .read_only_pods = read_only_pods};
+}
+
+backends::ReportIncident incident_report(control::EventRecorder& events,
+                                         const fs::ServedClaim& claim) {
+  return [&events, claim](const backends::Incident& incident) {
+    spdlog::log(incident.is_loss ? spdlog::level::err : spdlog::level::warn,
+                "volume=abnormal claim={}/{} volume={} reason=\"{}\"", claim.name_space, claim.name,
+                claim.volume_name, incident.message);
+    events.record({.about = {volumes::Kind::PersistentVolumeClaim, claim.name_space, claim.name},
+                   .uid = claim.uid,
+                   .type = volumes::Notice::Type::Warning,
+                   .reason = "VolumeConditionAbnormal",
+                   .message = incident.message});
+  };
 }
 
 }  // namespace
@@ -67,19 +82,18 @@ std::shared_ptr<fs::ServedVolume> ServedClaims::make(const BoundClaim& bound,
       bound.volume, {.capacity = capacity_.options_for(bound, claim),
                      .refusal = volumes::cannot_mount(bound.volume, node_, node_labels_),
                      .claim_modes = bound.claim.access_modes,
-                     .nfs = nfs_});
+                     .nfs = nfs_,
+                     .report = incident_report(events_, claim)});
   const auto attach = [attach = attach_, volume = bound.volume](
                           const fs::ServedClaim& wanted, bool writes, const std::string* consumer) {
     return attach(wanted, writes, consumer, backends::directory_identities(volume));
   };
-  auto volume =
-      std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report, attach);
-  volume->look_at_root();
-  return volume;
+  return std::make_shared<fs::ServedVolume>(std::move(claim), std::move(backend), report, attach);
 }
 
 fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
   decltype(served_) next;
+  std::vector<std::shared_ptr<fs::ServedVolume>> fresh;
   fs::Tree::Claims claims;
   for (const BoundClaim& each : bound) {
     const std::pair key(each.claim.metadata.uid, each.volume.metadata.uid);
@@ -92,6 +106,7 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
       spdlog::info("claim=shown claim={}/{} volume={}", claim.name_space, claim.name,
                    claim.volume_name);
       volume = make(each, std::move(claim));
+      fresh.push_back(volume);
     }
     next.emplace(key, volume);
     claims.push_back(std::move(volume));
@@ -103,6 +118,7 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
     spdlog::info("claim=gone claim={}/{} volume={}", claim->name_space, claim->name,
                  claim->volume_name);
   }
+  look_at_roots(fresh);
   served_ = std::move(next);
   std::erase_if(gone_, [](const auto& each) { return each.second.expired(); });
   return claims;

@@ -1,7 +1,6 @@
 #include "backends/nfs/backend.h"
 
 #include <cerrno>
-#include <future>
 
 namespace claimfs::backends::nfs {
 
@@ -13,20 +12,24 @@ constexpr auto kProbing = std::chrono::seconds(1);
 constexpr auto kProbeAgain = std::chrono::seconds(10);
 // What nobody waits for any more (hidden names) may take so long when the volume is left.
 constexpr auto kLeaving = std::chrono::seconds(2);
-// And what was written so long.
-constexpr auto kWritingBack = std::chrono::seconds(10);
 
 }  // namespace
 
-NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions)
-    : options_(std::move(options)), server_(number_of_server(options_.server)) {}
+NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions, ReportIncident report)
+    : options_(std::move(options)),
+      server_(number_of_server(options_.server)),
+      report_(std::move(report)),
+      probe_([this] { return ask_for_root(); }, kProbeAgain) {}
 
 Result<void> NfsBackend::start() {
   stop();
   MountedExport mounted = TRY(mount_export(options_, Clock::now() + kStarting));
   export_ = mounted.found;
-  probed_.with([&](Probed& probed) { probed = {told(export_.root_attributes), 0, {}}; });
+  probe_.saw(told(export_.root_attributes));
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
+  keeps_moved_handles_.store(false);
+  remount_ = std::make_unique<Remount>(options_, export_.root, *session_,
+                                       [this](const Export& found) { was_replaced(found); });
   watched_.with([&](auto& watched) { watched = session_; });
   written_volume_ = std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline());
   return {};
@@ -37,9 +40,19 @@ void NfsBackend::stop() {
   write_back_all();
   session_->drain(kLeaving);
   session_->stop();
+  remount_.reset();
   written_files_.let_go();
   written_volume_.reset();
   session_.reset();
+}
+
+void NfsBackend::was_replaced(const Export& found) {
+  probe_.saw(told(found.root_attributes));
+  if (report_)
+    report_({.is_loss = false,
+             .message = "nfs: the export " + options_.server + ":" + options_.path +
+                        " was replaced on its server: what was open is stale, paths lead to what "
+                        "is there now"});
 }
 
 std::optional<Backend::Silence> NfsBackend::silence() const {
@@ -49,39 +62,11 @@ std::optional<Backend::Silence> NfsBackend::silence() const {
   return Silence{.who = "nfs: server " + options_.server, .since = *since};
 }
 
-// Most has gone with its close(2). What has not, and what a server that is down keeps here, may
-// take so long.
-void NfsBackend::write_back_all() {
-  const auto ticket = std::make_shared<Ticket>();
-  ticket->deadline = Clock::now() + kWritingBack;
-  for (const auto& file : written_files_.all()) {
-    auto promise = std::make_shared<std::promise<void>>();
-    file->flush(ticket, nullptr, [promise](const Result<void>&) {
-      promise->set_value();
-      return true;
-    });
-    promise->get_future().wait();
-  }
-}
+Result<Attributes> NfsBackend::probe() { return probe_.get(); }
 
-Result<Attributes> NfsBackend::probe() {
-  const Clock::time_point now = Clock::now();
-  const auto known = probed_.with([&](const Probed& probed) -> std::optional<Result<Attributes>> {
-    if (probed.root) return *probed.root;
-    if (probed.failed_by != 0 && now - probed.failed_at < kProbeAgain)
-      return failure(probed.failed_by);
-    return std::nullopt;
-  });
-  if (known) return *known;
-  const Result<MountedExport> mounted = mount_export(options_, now + kProbing);
-  return probed_.with([&](Probed& probed) -> Result<Attributes> {
-    if (!mounted) {
-      probed = {std::nullopt, mounted.error().code, Clock::now()};
-      return failure(mounted.error());
-    }
-    probed.root = told(mounted->found.root_attributes);
-    return *probed.root;
-  });
+Result<Attributes> NfsBackend::ask_for_root() const {
+  const MountedExport mounted = TRY(mount_export(options_, Clock::now() + kProbing));
+  return told(mounted.found.root_attributes);
 }
 
 void NfsBackend::root(Answer<Entry> answer) {
@@ -123,8 +108,10 @@ int NfsBackend::refusal_of_change(const Inode& parent, std::string_view name) co
 
 namespace claimfs::backends {
 
-std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity) {
-  return std::make_unique<nfs::NfsBackend>(std::move(options), std::move(capacity));
+std::unique_ptr<Backend> make_nfs_backend(volumes::NfsOptions options, CapacityOptions capacity,
+                                          ReportIncident report) {
+  return std::make_unique<nfs::NfsBackend>(std::move(options), std::move(capacity),
+                                           std::move(report));
 }
 
 }  // namespace claimfs::backends

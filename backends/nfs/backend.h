@@ -15,6 +15,8 @@
 #include "backends/nfs/inode.h"
 #include "backends/nfs/local_locks.h"
 #include "backends/nfs/recent_changes.h"
+#include "backends/nfs/remount.h"
+#include "backends/nfs/root_probe.h"
 #include "backends/nfs/session.h"
 
 namespace claimfs::backends::nfs {
@@ -23,7 +25,7 @@ namespace claimfs::backends::nfs {
 // own what they need; a Ticket is what they share.
 class NfsBackend final : public Backend {
  public:
-  NfsBackend(volumes::NfsOptions options, CapacityOptions capacity);
+  NfsBackend(volumes::NfsOptions options, CapacityOptions capacity, ReportIncident report);
   ~NfsBackend() override { stop(); }
 
   void set_remembered(RememberedInodes* remembered) override { remembered_ = remembered; }
@@ -169,6 +171,18 @@ class NfsBackend final : public Backend {
   void move_name(TicketPointer ticket, NfsInode& from, std::string name, NfsInode& to,
                  std::string new_name, Answer<void> answer);
 
+  // The rest of rename(): whatever has the new name is replaced.
+  void replace_name(TicketPointer ticket, NfsInode& from, std::string name, NfsInode& to,
+                    std::string new_name, Answer<void> answer);
+  // moves.cc: the same into another directory, of a server that may have another handle for the
+  // file then.
+  void move_and_follow(TicketPointer ticket, NfsInode& from, std::string name, NfsInode& to,
+                       std::string new_name, Answer<void> answer);
+  struct Move;
+  void learn_moved(std::shared_ptr<Move> move);
+  bool is_known(const FileHandle& handle) const;
+  bool may_change_moved_handles() const { return !keeps_moved_handles_.load(); }
+
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
   void create_exclusively(TicketPointer ticket, NfsInode& directory, std::string name, mode_t mode,
                           Answer<Entry> answer);
@@ -189,7 +203,12 @@ class NfsBackend final : public Backend {
       written->correct(attributes, ticket.begun_at);
     return attributes;
   }
+  // leaving.cc
   void write_back_all();
+  void report_loss(std::uint64_t bytes, std::size_t files, int why);
+
+  Result<Attributes> ask_for_root() const;
+  void was_replaced(const Export& found);
   struct Listing;
   void ask_for_entries(TicketPointer ticket, const FileHandle& directory,
                        std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
@@ -198,9 +217,11 @@ class NfsBackend final : public Backend {
 
   const volumes::NfsOptions options_;
   const std::uint64_t server_;  // tells servers apart in Attributes::device
+  const ReportIncident report_;
   RememberedInodes* remembered_ = nullptr;
   Export export_;
   std::shared_ptr<Session> session_;         // between start() and stop()
+  std::unique_ptr<Remount> remount_;         // the same
   Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
   std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
   std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
@@ -211,14 +232,9 @@ class NfsBackend final : public Backend {
   RecentChanges recent_changes_;
   // What a directory's attributes are known from may not be older.
   std::atomic<Clock::time_point> moved_at_{};
+  std::atomic<bool> keeps_moved_handles_{false};  // seen of this server: files need no following
 
-  // What probe() found last.
-  struct Probed {
-    std::optional<Attributes> root;
-    int failed_by = 0;
-    Clock::time_point failed_at{};
-  };
-  Guarded<Probed> probed_;
+  RootProbe probe_;
 };
 
 }  // namespace claimfs::backends::nfs

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <utility>
 
+#include "backends/nfs/call_handles.h"
 #include "backends/nfs/procedures.h"
+#include "backends/nfs/server_handles.h"
 #include "backends/nfs/status.h"
 #include "backends/nfs/ticket.h"
 #include "base/result.h"
@@ -22,7 +25,7 @@ class Call {
   virtual bool queue(rpc_context* context, rpc_cb done, void* tag) = 0;
   enum class After {
     Done,
-    SendAgain,  // at once: the groups of the caller have changed
+    SendAgain,  // when it does not wait: groups, or a handle, are others now
     SendLater,  // the server asked for a moment
   };
   // Hands the decoded reply on, which is valid during the call only.
@@ -34,8 +37,12 @@ class Call {
 
   // Whether somebody still waits for it; otherwise it is dropped without a word.
   virtual bool is_wanted() const { return true; }
+  // Not to be sent yet: a handle that it names is just being found again.
+  virtual bool waits() const { return false; }
 
   Ticket& ticket() { return *ticket_; }
+
+  ServerHandles* handles = nullptr;  // its session's; null: it names files as the server does
 
   // What the connection notes of it.
   bool is_sent = false;   // on the present connection
@@ -59,6 +66,15 @@ class CallOf final : public Call {
   bool queue(rpc_context* context, rpc_cb done, void* tag) override {
     typename P::Arguments arguments{};
     fill_(arguments);
+    std::array<FileHandle, 2> theirs;  // until it is encoded
+    if constexpr (HasStatus<typename P::Reply>) {
+      at_change_ = handles ? handles->changes() : 0;
+      if (at_change_ != 0)
+        for_each_handle(arguments, [&, next = theirs.begin()](nfs_fh3& handle) mutable {
+          *next = handles->theirs(FileHandle(handle));
+          handle = (next++)->raw();
+        });
+    }
     return P::queue(context, done, arguments, tag);
   }
 
@@ -72,6 +88,7 @@ class CallOf final : public Call {
         if (ticket().identity.pid > 0 && look_up_groups_anew(ticket().identity))
           return After::SendAgain;
       }
+      if (errno_of(reply->status) == ESTALE && may_heal()) return After::SendAgain;
       if (reply->status != NFS3_OK) {
         fail(errno_of(reply->status));
         return After::Done;
@@ -85,10 +102,27 @@ class CallOf final : public Call {
     then_(Result<typename P::Reply*>(failure(errno_code)), was_sent);
   }
 
+  bool waits() const override { return stale_ && handles->is_changing(*stale_); }
+
  private:
+  // Once: a handle that is found again and stale again is so for good.
+  bool may_heal() {
+    if (!handles || stale_) return false;
+    typename P::Arguments arguments{};
+    fill_(arguments);
+    for_each_handle(arguments, [this](nfs_fh3& handle) {
+      const FileHandle ours(handle);
+      if (!stale_ && handles->may_heal(ours, at_change_))
+        stale_ = std::make_unique<FileHandle>(ours);
+    });
+    return stale_ != nullptr;
+  }
+
   Fill fill_;
   Then then_;
   bool has_looked_anew_ = false;
+  std::uint64_t at_change_ = 0;        // of the handles, when it was sent
+  std::unique_ptr<FileHandle> stale_;  // that it is sent again for
 };
 
 template <class P, class Fill, class Then>

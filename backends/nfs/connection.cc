@@ -206,7 +206,7 @@ void Connection::send_waiting() {
   for (auto at = calls_.begin(); at != calls_.end() && context_;) {
     const auto [number, call] = std::pair(at->first, at->second.get());
     ++at;  // a call that cannot be sent is removed
-    if (!call->is_sent && call->not_before <= now) send(number, *call);
+    if (!call->is_sent && call->not_before <= now && !call->waits()) send(number, *call);
   }
 }
 

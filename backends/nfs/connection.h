@@ -55,6 +55,9 @@ class Connection {
   // Fails what waits with EIO and ends the thread. Does not wait for the server.
   void stop();
 
+  // Sends what waited for something else than its reply.
+  void wake() { doorbell_->ring(); }
+
   // Since when the server has not answered what it was asked; none: it has.
   std::optional<Clock::time_point> silent_since() const;
 

@@ -115,11 +115,12 @@ void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directo
         std::copy(std::begin(told_of.cookieverf), std::end(told_of.cookieverf), batch->verifier);
         batch->is_last = told_of.reply.eof != 0;
         for_each_entry(told_of.reply, [&](const entryplus3& entry) {
-          batch->names.push_back({.name = entry.name,
-                                  .fileid = entry.fileid,
-                                  .cookie = entry.cookie,
-                                  .attributes = told(entry.name_attributes),
-                                  .handle = handle_of(entry.name_handle)});
+          batch->names.push_back(
+              {.name = entry.name,
+               .fileid = entry.fileid,
+               .cookie = entry.cookie,
+               .attributes = told(entry.name_attributes),
+               .handle = session_->handles().ours(handle_of(entry.name_handle))});
           NfsDirectory::Name& name_there = batch->names.back();
           if (name_there.attributes && name_there.handle)
             name_there.attributes = corrected(*ticket, name_there.handle, *name_there.attributes);

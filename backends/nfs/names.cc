@@ -34,15 +34,16 @@ void NfsBackend::answer_entry(TicketPointer ticket, const FileHandle& parent, st
                               const FileHandle& found, std::optional<Attributes> attributes,
                               Answer<Entry> answer) {
   if (!found) return look_up(std::move(ticket), parent, std::move(name), std::move(answer));
+  const FileHandle known = session_->handles().ours(found);
   if (attributes) {
-    attributes = corrected(*ticket, found, *attributes);
-    answer.complete(Entry{std::make_unique<NfsInode>(found, attributes->mode), *attributes});
+    attributes = corrected(*ticket, known, *attributes);
+    answer.complete(Entry{std::make_unique<NfsInode>(known, attributes->mode), *attributes});
     return;
   }
-  get(std::move(ticket), found,
-      [found, answer = std::move(answer)](Result<Attributes> asked) mutable {
+  get(std::move(ticket), known,
+      [known, answer = std::move(answer)](Result<Attributes> asked) mutable {
         if (!asked) return answer.complete(failure(asked.error()));
-        return answer.complete(Entry{std::make_unique<NfsInode>(found, asked->mode), *asked});
+        return answer.complete(Entry{std::make_unique<NfsInode>(known, asked->mode), *asked});
       });
 }
 

@@ -164,7 +164,7 @@ Piece PendingWrites::take_in_flight(std::uint64_t number) {
 
 void PendingWrites::written(std::uint64_t number, const WriteReply& reply) {
   Piece piece = take_in_flight(number);
-  if (reply.count == 0 || reply.count > piece.length) return failed(EIO);
+  if (reply.count == 0 || reply.count > piece.length) return failed(EIO, piece.length);
   if (number >= first_after_failure_) is_failing_ = false;
 
   // Older versions of these bytes would undo them if they were sent again; first of all, since the
@@ -185,12 +185,11 @@ void PendingWrites::written(std::uint64_t number, const WriteReply& reply) {
 }
 
 void PendingWrites::write_failed(std::uint64_t number, int errno_code) {
-  take_in_flight(number);
-  failed(errno_code);
+  failed(errno_code, take_in_flight(number).length);
 }
 
-void PendingWrites::failed(int errno_code) {
-  errors_.happened(errno_code);
+void PendingWrites::failed(int errno_code, std::uint64_t bytes) {
+  errors_.happened(errno_code, bytes);
   is_failing_ = true;
   first_after_failure_ = next_number_;
 }
@@ -213,8 +212,9 @@ void PendingWrites::committed(Verifier verifier) {
 void PendingWrites::commit_failed(int errno_code) {
   assert(is_commit_in_flight_);
   is_commit_in_flight_ = false;
+  const std::uint64_t bytes = committing_.bytes();
   committing_.take_all();
-  failed(errno_code);
+  failed(errno_code, bytes);
 }
 
 void PendingWrites::lose(HeldPieces& layer) {
@@ -264,14 +264,6 @@ void PendingWrites::end_truncation(Truncation how) {
   unsent_.change_standing(behind, Standing::Blocked, Standing::Ready);
 }
 
-void PendingWrites::discard(int errno_code) {
-  const bool is_any = !unsent_.empty() || !unstable_.empty() || !committing_.empty();
-  unsent_.take_all();
-  unstable_.take_all();
-  committing_.take_all();
-  if (is_any) failed(errno_code);
-}
-
 // ----- what is so
 
 bool PendingWrites::is_sent(Token token) const {
@@ -306,10 +298,14 @@ std::uint64_t PendingWrites::size(std::uint64_t server_size) const {
       {server_size, unsent_.end(), in_flight_.end(), unstable_.end(), committing_.end()});
 }
 
+std::uint64_t PendingWrites::unsafe_bytes() const {
+  return unsent_.bytes() + in_flight_.bytes() + unstable_.bytes() + committing_.bytes();
+}
+
 std::uint64_t PendingWrites::held_bytes() const {
-  std::uint64_t held = 0;
+  std::uint64_t held = unsafe_bytes();
   for (const HeldPieces* layer : {&unsent_, &in_flight_, &unstable_, &committing_})
-    held += layer->bytes() + layer->count() * kBytesPerPiece;
+    held += layer->count() * kBytesPerPiece;
   return held;
 }
 

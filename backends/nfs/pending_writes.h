@@ -68,8 +68,8 @@ struct Overlay {
 //   allocate, copy range: push(range), wait for is_sent(range) in the source and the target.
 //   release   nothing: the last close has flushed. What remains has failed or is of an open that
 //             was never flushed (an mmap): as detach.
-//   detach    token = flush(); done when is_stable(token); errors().has_untold() is for the log.
-//             By force: discard(); WRITEs in flight are still answered to here.
+//   detach    token = flush(); done when is_stable(token), or given up: unsafe_bytes(), and
+//             errors().untold_bytes(), are for the log.
 //   server restart: the caller sends again what got no answer. What was lost shows by the
 //             verifiers in the answers, and next_write() gives it out once more.
 //   A gather delay: has_resting() says that push() would start something.
@@ -117,10 +117,6 @@ class PendingWrites {
   enum class Truncation { Done, Failed };
   void end_truncation(Truncation how);
 
-  // Drops what is not in flight: the volume is given up, or the file is gone. If that was anything,
-  // it is an error that all opens will be told.
-  void discard(int errno_code);
-
   // --- What is to be done.
 
   struct Write {
@@ -153,6 +149,9 @@ class PendingWrites {
   bool has_unsent() const { return !unsent_.empty() || !in_flight_.empty(); }
   bool has_resting() const { return unsent_.has_resting(); }
   bool is_empty() const { return !has_unsent() && unstable_.empty() && committing_.empty(); }
+  // What the server may not have, or may still lose; bytes that are overwritten meanwhile count
+  // twice.
+  std::uint64_t unsafe_bytes() const;
   // Memory, about: bytes and what is kept about them.
   std::uint64_t held_bytes() const;
   // Of these: what push() lets go, and what commit_soon() does.
@@ -170,7 +169,7 @@ class PendingWrites {
  private:
   bool is_blocked(const Piece& piece) const;
   bool is_alone(const Piece& piece) const;
-  void failed(int errno_code);
+  void failed(int errno_code, std::uint64_t bytes);
   void settle_flushes();
   Piece take_in_flight(std::uint64_t number);
   void heard(Verifier verifier);

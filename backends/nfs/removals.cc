@@ -159,9 +159,14 @@ void NfsBackend::rename(const Caller& caller, Inode& parent, std::string_view na
   if (flags != 0) return answer.refuse(EINVAL);
   NfsInode& from = nfs(parent);
   NfsInode& to = nfs(new_parent);
-  TicketPointer ticket = ticket_for(caller);
-  std::string text(name);
-  std::string new_text(new_name);
+  const auto change = &from == &to || !may_change_moved_handles() ? &NfsBackend::replace_name
+                                                                  : &NfsBackend::move_and_follow;
+  (this->*change)(ticket_for(caller), from, std::string(name), to, std::string(new_name),
+                  std::move(answer));
+}
+
+void NfsBackend::replace_name(TicketPointer ticket, NfsInode& from, std::string text, NfsInode& to,
+                              std::string new_text, Answer<void> answer) {
   if (!open_files_->are_any())
     return move_name(std::move(ticket), from, std::move(text), to, std::move(new_text),
                      std::move(answer));

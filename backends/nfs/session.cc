@@ -182,7 +182,12 @@ void Session::drain(Clock::duration patience) {
   background_->is_less.wait_for(lock, patience, [this] { return background_->count == 0; });
 }
 
+void Session::wake() {
+  for (const auto& connection : connections_) connection->wake();
+}
+
 void Session::submit(std::unique_ptr<Call> call) {
+  call->handles = &handles_;
   if (Connection* serving = Connection::served_by_this_thread()) {
     for (const auto& connection : connections_)
       if (connection.get() == serving) return serving->submit(std::move(call));
@@ -191,6 +196,7 @@ void Session::submit(std::unique_ptr<Call> call) {
 }
 
 void Session::submit_elsewhere(std::unique_ptr<Call> call) {
+  call->handles = &handles_;
   const std::shared_ptr<Connection> connection =
       *std::ranges::min_element(connections_, {}, [](const auto& each) { return each->load(); });
   connection->submit(std::move(call));

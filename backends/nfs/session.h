@@ -51,6 +51,11 @@ class Session {
   void submit_in_background(const Identity& identity, Fill fill);
   void drain(Clock::duration patience);
 
+  // What its server calls files by, in all calls from here. Whoever ends a change of one wakes the
+  // calls that wait for that.
+  ServerHandles& handles() { return handles_; }
+  void wake();
+
   // Has a ticket given up when its caller is interrupted.
   void let_interrupt(const std::shared_ptr<Ticket>& ticket, const Caller& caller);
 
@@ -58,6 +63,7 @@ class Session {
   std::optional<Clock::time_point> silent_since() const;
 
  private:
+  ServerHandles handles_;  // outlives the connections' calls
   // Shared with those who send: the reply may come, and the session go, before they are done.
   std::vector<std::shared_ptr<Connection>> connections_;
   std::shared_ptr<std::vector<std::shared_ptr<Connection::Doorbell>>> doorbells_;

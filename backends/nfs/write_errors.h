@@ -20,20 +20,26 @@ class WriteErrors {
   int tell(Cursor& cursor) {
     if (cursor.told == happened_) return 0;
     cursor.told = told_ = happened_;
+    untold_bytes_ = 0;
     return latest_;
   }
   // That somebody ought to hear of, when the last open is gone: for the log.
   bool has_untold() const { return told_ != happened_; }
+  std::uint64_t untold_bytes() const { return untold_bytes_; }
+  int latest() const { return latest_; }  // 0: none
 
-  void happened(int errno_code) {
+  // So much data was dropped.
+  void happened(int errno_code, std::uint64_t bytes) {
     latest_ = errno_code;
     ++happened_;
+    untold_bytes_ += bytes;
   }
 
  private:
   int latest_ = 0;
   std::uint64_t happened_ = 0;  // how many
   std::uint64_t told_ = 0;      // up to which anybody was told
+  std::uint64_t untold_bytes_ = 0;
 };
 
 }  // namespace claimfs::backends::nfs

@@ -244,6 +244,13 @@ WriteErrors::Cursor WrittenFile::open() {
   return pending_.errors().open();
 }
 
+WrittenFile::Loss WrittenFile::loss() {
+  std::scoped_lock lock(mutex_);
+  const WriteErrors& errors = pending_.errors();
+  return {.bytes = pending_.unsafe_bytes() + errors.untold_bytes(),
+          .error = errors.has_untold() ? errors.latest() : 0};
+}
+
 std::optional<WrittenFile::View> WrittenFile::view(std::uint64_t offset, std::size_t size) {
   std::scoped_lock lock(mutex_);
   if (pending_.is_empty()) return std::nullopt;

@@ -62,6 +62,13 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
 
   WriteErrors::Cursor open();
 
+  // What would be lost if the file were given up now, and what was, if nobody was told of it.
+  struct Loss {
+    std::uint64_t bytes = 0;
+    int error = 0;  // of what was lost already
+  };
+  Loss loss();
+
   // What a reader sees of [offset, offset + size) that the server may not have, to be asked for
   // before the server is, and laid over its answer.
   struct View {

@@ -201,6 +201,13 @@ void NfsServer::kill() {
   server_ = 0;
 }
 
+void NfsServer::replace_directory() const {
+  const std::string copy = directory_ + ".copy";
+  std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(directory_);
+  std::filesystem::rename(copy, directory_);
+}
+
 void NfsServer::freeze() {
   ::kill(server_, SIGSTOP);
   ::waitpid(server_, nullptr, WUNTRACED);  // until all its threads have stopped

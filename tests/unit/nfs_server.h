@@ -35,8 +35,11 @@ class NfsServer {
   // How a client reaches it, by a fixed port.
   volumes::NfsOptions options() const;
 
-  void start();   // on the same ports; waits until it answers
-  void kill();    // as a crash does
+  void start();  // on the same ports; waits until it answers
+  void kill();   // as a crash does
+  // While it does not run: a copy takes the directory's place, with the same names and other
+  // inodes, which the server will call by other handles.
+  void replace_directory() const;
   void freeze();  // it takes what is sent and does not answer
   void thaw();
 

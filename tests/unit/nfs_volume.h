@@ -5,8 +5,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "backends/nfs.h"
+#include "base/guarded.h"
 #include "tests/backend_contract/contract.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/nfs_server.h"
@@ -20,9 +22,26 @@ inline bool can_run() {
   return false;
 }
 
-inline std::unique_ptr<Backend> backend_on(const volumes::NfsOptions& options) {
-  return make_nfs_backend(options, {});
+inline std::unique_ptr<Backend> backend_on(const volumes::NfsOptions& options,
+                                           ReportIncident report = nullptr) {
+  return make_nfs_backend(options, {}, std::move(report));
 }
+
+// Keeps what a backend reports.
+class Incidents {
+ public:
+  ReportIncident report() {
+    return [this](const Incident& incident) {
+      told_.with([&](auto& told) { told.push_back(incident); });
+    };
+  }
+  std::vector<Incident> told() const {
+    return told_.with([](const auto& told) { return told; });
+  }
+
+ private:
+  Guarded<std::vector<Incident>> told_;
+};
 
 inline std::size_t names_in(const std::string& directory) {
   return static_cast<std::size_t>(

@@ -81,23 +81,25 @@ TEST_CASE("every open is told of an error once", "[nfs]") {
   WriteErrors errors;
   auto first = errors.open(), second = errors.open();
   CHECK(errors.tell(first) == 0);
-  errors.happened(EIO);
+  errors.happened(EIO, 4);
   CHECK(errors.has_untold());
   auto early = errors.open();  // nobody has been told yet: it is told
   CHECK(errors.tell(early) == EIO);
   CHECK_FALSE(errors.has_untold());
-  errors.happened(EDQUOT);
+  errors.happened(EDQUOT, 10);
   auto third = errors.open();
-  errors.happened(ENOSPC);
+  errors.happened(ENOSPC, 20);
+  CHECK(errors.untold_bytes() == 30);
   CHECK(errors.tell(first) == ENOSPC);  // the latest
   CHECK_FALSE(errors.has_untold());
+  CHECK(errors.untold_bytes() == 0);
   auto fourth = errors.open();
   CHECK(errors.tell(first) == 0);
   CHECK(errors.tell(second) == ENOSPC);
   CHECK(errors.tell(second) == 0);
   CHECK(errors.tell(third) == ENOSPC);
   CHECK(errors.tell(fourth) == 0);  // came after somebody was told
-  errors.happened(EFBIG);
+  errors.happened(EFBIG, 1);
   CHECK(errors.tell(fourth) == EFBIG);
   CHECK(errors.tell(first) == EFBIG);
 }
@@ -181,22 +183,6 @@ TEST_CASE("a truncation and WRITEs behind it are not in flight at once", "[nfs]"
     writes.committed(kAfter);
     CHECK(writes.is_stable(token));
   }
-}
-
-TEST_CASE("what is given up is an error", "[nfs]") {
-  PendingWrites writes = writes_of(kWriteSize);
-  auto cursor = writes.errors().open();
-  writes.discard(ESTALE);
-  CHECK(writes.errors().tell(cursor) == 0);  // there was nothing
-  write(writes, 0, "abcdefgh");
-  write(writes, 10, "k");
-  const auto sent = send_one(writes);
-  writes.discard(ESTALE);
-  CHECK(writes.errors().tell(cursor) == ESTALE);
-  CHECK_FALSE(writes.is_empty());
-  answer(writes, *sent);
-  writes.discard(ESTALE);
-  CHECK(writes.is_empty());
 }
 
 }  // namespace claimfs::backends::nfs
