@@ -56,25 +56,24 @@ TEST_CASE("changes are done once though the server dies under them", "[nfs]") {
   Volume volume(backend_on(server.options()), {});
   constexpr int kFiles = 300;
   std::atomic<bool> is_over{false};
-  std::thread crashing([&] {
-    for (int crash = 0; crash < 3; ++crash) {
-      std::this_thread::sleep_for(milliseconds(30));
-      server.kill();
-      server.start();
-    }
-    is_over = true;
-  });
   int failures = 0;
-  int number = 0;
-  for (; number < kFiles || !is_over; ++number) {
-    const std::string name = std::to_string(number);
-    if (!volume.make_directory(volume.root(), "d" + name)) ++failures;
-    if (!volume.create(volume.root(), name, O_RDWR | O_EXCL)) ++failures;
-    if (!volume.rename(volume.root(), name, volume.root(), "r" + name)) ++failures;
-    if (!volume.unlink(volume.root(), "r" + name)) ++failures;
-    if (!volume.remove_directory(volume.root(), "d" + name)) ++failures;
+  std::thread changing([&] {
+    for (int number = 0; number < kFiles || !is_over; ++number) {
+      const std::string name = std::to_string(number);
+      if (!volume.make_directory(volume.root(), "d" + name)) ++failures;
+      if (!volume.create(volume.root(), name, O_RDWR | O_EXCL)) ++failures;
+      if (!volume.rename(volume.root(), name, volume.root(), "r" + name)) ++failures;
+      if (!volume.unlink(volume.root(), "r" + name)) ++failures;
+      if (!volume.remove_directory(volume.root(), "d" + name)) ++failures;
+    }
+  });
+  for (int crash = 0; crash < 3; ++crash) {
+    std::this_thread::sleep_for(milliseconds(30));
+    server.kill();
+    server.start();
   }
-  crashing.join();
+  is_over = true;
+  changing.join();
   CHECK(failures == 0);
   CHECK(names_in(server.directory()) == 0);
 }

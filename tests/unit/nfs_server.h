@@ -35,7 +35,8 @@ class NfsServer {
   // How a client reaches it, by a fixed port.
   volumes::NfsOptions options() const;
 
-  void start();   // on the same ports; waits until it answers
+  // On the same ports; waits until it answers. It ends with the thread that has started it.
+  void start();
   void kill();    // as a crash does
   void freeze();  // it takes what is sent and does not answer
   void thaw();
