@@ -54,7 +54,7 @@ void scale(std::string& digits, int shift) {
   } else {
     const auto dropped = std::min(digits.size(), static_cast<std::size_t>(-shift));
     const bool loses = digits.find_first_not_of('0', digits.size() - dropped) != std::string::npos;
-    digits.resize(digits.size() - dropped);
+    digits.erase(digits.size() - dropped);
     if (loses) increment(digits);
   }
   strip_leading_zeros(digits);

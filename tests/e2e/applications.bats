@@ -9,6 +9,8 @@ load container.bash
 
 setup_file() {
   make_workspace
+  # All tests of the file have one mount.
+  export HANG_LIMIT=1200
   make_volume data capacity=10Gi
   make_volume shared capacity=10Gi modes=ReadWriteMany
   make_volume box capacity=3Gi

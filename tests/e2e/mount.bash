@@ -176,7 +176,8 @@ mounts_in_workspace() { awk -v work="$WORK/" 'index($5, work) == 1 {print $5}' /
 drop_workspace() {
   [ -n "$WORK" ] && [ -d "$WORK" ] || return 0
   local pid at device connection
-  while read -r pid; do kill -9 -- "$pid" 2>/dev/null || true; done <"$WORK/pids"
+  # Who has only just been started may not have its process group yet.
+  while read -r pid; do kill -9 -- "$pid" "${pid#-}" 2>/dev/null || true; done <"$WORK/pids"
   for at in $(mounts_in_workspace); do
     connection=$(awk -v at="$at" '$5 == at && / - fuse/ {split($3, number, ":"); print number[2]}' \
       /proc/self/mountinfo | tail -1)

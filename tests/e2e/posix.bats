@@ -4,7 +4,11 @@
 
 load mount.bash
 
-setup_file() { setup_posix; }
+setup_file() {
+  # All tests of the file have one mount.
+  export HANG_LIMIT=1200
+  setup_posix
+}
 teardown_file() { drop_workspace; }
 
 # Where capacity is accounted, writers come through the daemon, and direct I/O needs no alignment there: it is compared

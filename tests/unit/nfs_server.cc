@@ -75,7 +75,7 @@ pid_t run(std::initializer_list<std::string> words) {
 }
 
 // The server announces itself to a port mapper, and does not start without one. One that this had
-// to start goes with the process.
+// to start goes with the thread, or the process.
 void have_port_mapper() {
   if (listens(kPortMapper)) return;
   static std::vector<pid_t> mappers;
@@ -86,7 +86,10 @@ void have_port_mapper() {
         ::waitpid(mapper, nullptr, 0);
       }
     });
-  mappers.push_back(run({"rpcbind", "-f", "-w"}));
+  // It becomes another user, which makes it forget whose death it wants to be told of: a shell does
+  // not.
+  mappers.push_back(run({"setpriv", "--pdeathsig", "TERM", "sh", "-c",
+                         "rpcbind -f -w & trap \"kill $!\" TERM; wait; wait"}));
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (!listens(kPortMapper) && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(kAgain);
@@ -124,7 +127,7 @@ void in_network_of_its_own(const std::function<void()>& body) {
 
 bool NfsServer::can_run() {
   return ::geteuid() == 0 && ::access(kGanesha, X_OK) == 0 &&
-         std::filesystem::exists(std::string(kPlugins) + "/libfsalvfs.so");
+         std::filesystem::exists(std::filesystem::path(kPlugins) / "libfsalvfs.so");
 }
 
 NfsServer::NfsServer(Export exported)
@@ -178,8 +181,9 @@ std::string NfsServer::log() const {
 
 void NfsServer::start() {
   REQUIRE(server_ == 0);
-  server_ = run(
-      {kGanesha, "-F", "-f", work_ + "/ganesha.conf", "-L", work_ + "/log", "-p", work_ + "/pid"});
+  // A run of the tests that dies takes it along.
+  server_ = run({"setpriv", "--pdeathsig", "KILL", kGanesha, "-F", "-f", work_ + "/ganesha.conf",
+                 "-L", work_ + "/log", "-p", work_ + "/pid"});
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (!answers()) {
     const bool is_over = std::chrono::steady_clock::now() > until;

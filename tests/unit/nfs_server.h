@@ -35,8 +35,9 @@ class NfsServer {
   // How a client reaches it, by a fixed port.
   volumes::NfsOptions options() const;
 
-  void start();  // on the same ports; waits until it answers
-  void kill();   // as a crash does
+  // On the same ports; waits until it answers. It ends with the thread that has started it.
+  void start();
+  void kill();  // as a crash does
   // While it does not run: a copy takes the directory's place, with the same names and other
   // inodes, which the server will call by other handles.
   void replace_directory() const;
