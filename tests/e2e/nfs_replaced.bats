@@ -157,6 +157,15 @@ print(open(asked).read().split()[-1])
 ' "$DATA" "$1" "$2" "$WORK/asked"
 }
 
+# --- a reply that is lost, and a server that asks for a moment when it is asked again
+
+@test "what was done before its reply was lost is done, although the server first asks for a moment" {
+  serve_subtrees RMDIR
+  limit 10 mkdir "$DATA/directory"
+  limit 20 rmdir "$DATA/directory"
+  [ "$(grep -c RMDIR "$WORK/asked")" = 3 ]
+}
+
 # --- what a server never took
 
 @test "a file that is emptied by O_TRUNC or ftruncate before its data has gone: that is never sent" {
