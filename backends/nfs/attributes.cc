@@ -6,6 +6,16 @@
 
 namespace claimfs::backends::nfs {
 
+namespace {
+
+// Nothing but the size, and the time that it has anyway.
+bool is_truncation(const AttributeChanges& changes) {
+  return changes.size && !changes.mode && !changes.uid && !changes.gid && !changes.atime &&
+         (!changes.mtime || changes.mtime->now);
+}
+
+}  // namespace
+
 void NfsBackend::get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer) {
   ask<GetAttributes>(
       ticket, [handle](GETATTR3args& to) { to.object = handle.raw(); },
@@ -30,9 +40,13 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
        answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
         recent_changes_.note(handle);
         granted_rights_.drop(handle);
+        if (const auto written = written_files_.find(handle); written && size.set_it) {
+          if (reply)
+            written->size_was_set(size.set_size3_u.size);
+          else
+            written->size_was_not_set();
+        }
         if (!reply) return answer.refuse(reply.error());
-        if (const auto written = written_files_.find(handle); written && size.set_it)
-          written->was_truncated(size.set_size3_u.size);
         if (change) end(*change, (*reply)->SETATTR3res_u.resok.obj_wcc);
         if (const auto after = told((*reply)->SETATTR3res_u.resok.obj_wcc.after))
           answer.complete(corrected(*ticket, handle, *after));
@@ -70,8 +84,18 @@ void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_f
   const bool is_of_open = open_file && changes.size && !changes.mode && !changes.uid;
   TicketPointer ticket =
       is_of_open ? ticket_for(caller, nfs(*open_file).opener()) : ticket_for(caller);
-  // What was written before has its own time and rights, and what is cut off goes with the rest.
-  if (const auto written = written_files_.find(file.handle())) {
+  const auto written = written_files_.find(file.handle());
+  if (written && is_truncation(changes)) {
+    auto shared = std::make_shared<Answer<Attributes>>(std::move(answer));
+    written->set_size(ticket, static_cast<std::uint64_t>(*changes.size),
+                      [this, &file, ticket, changes, shared](int error) {
+                        if (error != 0) return shared->refuse(error);
+                        change(ticket, file, changes, std::move(*shared));
+                      });
+    return;
+  }
+  // What was written before has its own time and rights.
+  if (written) {
     written->flush(ticket, nullptr,
                    [this, &file, ticket, changes,
                     answer = std::move(answer)](const Result<void>& flushed) mutable {

@@ -340,7 +340,6 @@ void Connection::replied(std::uint64_t number, int status, void* data) {
   const Call::After after = call->replied(data);
   if (after == Call::After::Done) return;
   call->is_sent = false;
-  call->was_sent = false;  // it has been answered: nothing of it was done
   if (after == Call::After::SendLater) call->not_before = Clock::now() + kMoment;
   calls_.emplace(next_number_++, std::move(call));
   ++unsent_;

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "backends/nfs/alarm.h"
+
 namespace claimfs::backends::nfs {
 
 namespace {
@@ -15,23 +17,6 @@ constexpr std::uint64_t kCommitAtBytes = 16U << 20U;  // answered, and not yet c
 // A request is answered within this, or its size is not put right (see taken_end_).
 constexpr Clock::duration kLongestAnswer = std::chrono::seconds(60);
 constexpr Clock::duration kGather = std::chrono::seconds(1);  // how long data rests for more
-
-// Never sent: it waits in a connection, which looks at its deadline and its interruption.
-class Alarm final : public Call {
- public:
-  Alarm(std::shared_ptr<Ticket> ticket, std::function<void(int)> rung,
-        std::shared_ptr<std::atomic<bool>> is_over = nullptr)
-      : Call(std::move(ticket)), rung_(std::move(rung)), is_over_(std::move(is_over)) {}
-  bool queue(rpc_context*, rpc_cb, void*) override { return false; }
-  After replied(void*) override { return After::Done; }
-  void fail(int errno_code) override { rung_(errno_code); }
-  bool is_timer() const override { return true; }
-  bool is_wanted() const override { return !is_over_ || !is_over_->load(); }
-
- private:
-  std::function<void(int)> rung_;
-  std::shared_ptr<std::atomic<bool>> is_over_;
-};
 
 bool is_later(const timespec& left, const timespec& right) {
   return left.tv_sec != right.tv_sec ? left.tv_sec > right.tv_sec : left.tv_nsec > right.tv_nsec;
@@ -51,20 +36,9 @@ WrittenFile::WrittenFile(std::shared_ptr<WrittenVolume> volume, const FileHandle
 
 WrittenFile::~WrittenFile() { volume_->held_bytes -= counted_bytes_; }
 
-// Changes the state, and does what has become possible.
-template <class Change>
-void WrittenFile::after(Change change) {
-  Steps steps;
-  {
-    std::scoped_lock lock(mutex_);
-    change();
-    steps = decide();
-  }
-  perform(std::move(steps));
-}
-
 WrittenFile::Steps WrittenFile::decide() {
   Steps steps;
+  decide_truncation(steps);
   if (pending_.unstable_bytes() >= kCommitAtBytes) pending_.commit_soon();
   while (in_flight_ < kMostWritesInFlight) {
     const auto write = pending_.next_write();
@@ -271,11 +245,6 @@ void WrittenFile::was_taken(std::uint64_t end) {
   if (now - taken_at_ > kLongestAnswer) taken_end_ = 0;
   taken_end_ = std::max(taken_end_, end);
   taken_at_ = now;
-}
-
-void WrittenFile::was_truncated(std::uint64_t size) {
-  std::scoped_lock lock(mutex_);
-  taken_end_ = std::min(taken_end_, size);
 }
 
 void WrittenFile::correct(Attributes& attributes, Clock::time_point asked_at) {

@@ -80,8 +80,14 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
 
   // The server's word on the file, which was asked for at that time, with what is newer here.
   void correct(Attributes& attributes, Clock::time_point asked_at);
-  // Its size was changed to this.
-  void was_truncated(std::uint64_t size);
+  // The size is to be set: `go` is called with 0 when the server may be asked, by SETATTR, and with
+  // an error if the ticket ends before. What was written behind the size, and is not on its way, is
+  // not sent until that has ended, and never if it succeeded.
+  void set_size(const std::shared_ptr<Ticket>& ticket, std::uint64_t size,
+                std::function<void(int error)> go);
+  // What became of it. Also after a SETATTR that was not announced: everything had been flushed.
+  void size_was_set(std::uint64_t size);
+  void size_was_not_set();
   // By the server's last word on it that was corrected; true while there is none.
   bool may_have_set_id() const { return may_have_set_id_.load(std::memory_order_relaxed); }
 
@@ -89,6 +95,13 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   struct Waiter {
     PendingWrites::Token token = 0;
     std::function<void(int error)> done;  // 0, or why it waits no more
+  };
+  struct Truncation {
+    std::uint64_t number = 0;
+    std::uint64_t size = 0;
+    std::function<void(int error)> go;
+    bool has_begun = false;
+    bool is_sent = false;
   };
   // What was decided under the lock, to be done without it.
   struct Steps {
@@ -103,9 +116,13 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   void send(const PendingWrites::Write& write);
   void send_commit();
   std::shared_ptr<Ticket> ticket_of_ours();
+  void decide_truncation(Steps& steps);                // under mutex_
+  void end_truncation(PendingWrites::Truncation how);  // under mutex_
+  void give_up_truncation(std::uint64_t number, int error);
   void wait_for(const std::shared_ptr<Ticket>& ticket, PendingWrites::Token token,
                 std::function<void(int)> done);
   void push_soon();
+  // Changes the state, and does what has become possible.
   template <class Change>
   void after(Change change);
 
@@ -122,12 +139,25 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   Clock::time_point taken_at_{};
   Clock::time_point mode_asked_at_{};
   std::list<Waiter> waiters_;
+  std::list<Truncation> truncations_;  // in turn
+  std::uint64_t next_truncation_ = 1;
   std::size_t in_flight_ = 0;
   std::uint64_t counted_bytes_ = 0;  // of this file, in the volume's
   bool is_push_due_ = false;
 
   std::atomic<bool> may_have_set_id_{true};
 };
+
+template <class Change>
+void WrittenFile::after(Change change) {
+  Steps steps;
+  {
+    std::scoped_lock lock(mutex_);
+    change();
+    steps = decide();
+  }
+  perform(std::move(steps));
+}
 
 // The written files of a volume, by handle.
 class WrittenFiles {

@@ -157,7 +157,39 @@ print(open(asked).read().split()[-1])
 ' "$DATA" "$1" "$2" "$WORK/asked"
 }
 
+# --- a reply that is lost, and a server that asks for a moment when it is asked again
+
+@test "what was done before its reply was lost is done, although the server first asks for a moment" {
+  serve_subtrees RMDIR
+  limit 10 mkdir "$DATA/directory"
+  limit 20 rmdir "$DATA/directory"
+  [ "$(grep -c RMDIR "$WORK/asked")" = 3 ]
+}
+
 # --- what a server never took
+
+@test "a file that is emptied by O_TRUNC or ftruncate before its data has gone: that is never sent" {
+  serve_subtrees
+  # Data rests for a second for more to come: on a machine that stops for so long, again.
+  wait_for 30 sends_nothing_that_is_cut_off
+}
+sends_nothing_that_is_cut_off() {
+  limit 10 python3 - "$DATA" "$WORK/asked" <<'PY'
+import os, sys
+directory, asked = sys.argv[1:]
+before = open(asked).read().count("WRITE")
+file = os.open(f"{directory}/file", os.O_RDWR | os.O_CREAT)
+os.write(file, b"nobody needs this")
+os.ftruncate(file, 0)
+os.write(file, b"nor this")
+os.close(os.open(f"{directory}/file", os.O_RDWR | os.O_TRUNC))
+sent = open(asked).read().count("WRITE") - before
+os.write(file, b"this")
+os.close(file)
+assert open(f"{directory}/file").read() == "\0" * 25 + "this"
+assert sent == 0, sent
+PY
+}
 
 @test "data that a frozen server has not taken when the tree is unmounted is told of, with how much it was" {
   serve

@@ -2,8 +2,9 @@
 """A server of NFSv3 and MOUNT on one port of loopback, with a tree in memory, whose handles say in which directory a file
 is, as those of exports with subtree_check do: after a move into another directory the old one is stale.
 
-  subtree_server.py PORT FILE [keep]
-       writes the name of each procedure to FILE, and STALE for each stale handle; keep: handles stay as they were
+  subtree_server.py PORT FILE [keep|PROCEDURE]
+       writes the name of each procedure to FILE, and STALE for each stale handle; keep: handles stay as they were;
+       PROCEDURE: the reply to the first call of it is lost with the connection, and the second is to come again later
 """
 
 import socketserver
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 
-OK, NOENT, IO, EXIST, NOTDIR, NOTEMPTY, STALE, NOTSUPP = 0, 2, 5, 17, 20, 66, 70, 10004
+OK, NOENT, EXIST, NOTEMPTY, STALE, NOTSUPP, JUKEBOX = 0, 2, 17, 66, 70, 10004, 10008
 DIRECTORY, REGULAR = 2, 1
 VERIFIER = b"verifier"
 PROCEDURES = ("NULL GETATTR SETATTR LOOKUP ACCESS READLINK READ WRITE CREATE MKDIR SYMLINK MKNOD REMOVE RMDIR RENAME LINK "
@@ -23,6 +24,10 @@ class Failure(Exception):
     def __init__(self, status):
         super().__init__(status)
         self.status = status
+
+
+class Lost(Exception):
+    """It is done, and nobody hears of it."""
 
 
 class Arguments:
@@ -80,8 +85,9 @@ FAILED = {"GETATTR": b"", "LOOKUP": NO_ATTRIBUTES, "ACCESS": NO_ATTRIBUTES, "REA
 
 
 class Tree:
-    def __init__(self, log, keeps):
-        self.log, self.keeps, self.lock, self.last = log, keeps, threading.Lock(), 1
+    def __init__(self, log, habit):
+        self.log, self.keeps, self.lost, self.lock, self.last = log, habit == "keep", habit, threading.Lock(), 1
+        self.lost_calls = 0
         self.root = Node(1, DIRECTORY, 0o777)
         self.nodes = {1: self.root}
 
@@ -127,8 +133,14 @@ class Tree:
     def answer(self, procedure, arguments):
         with self.lock:
             self.told(procedure)
+            self.lost_calls += procedure == self.lost
             try:
-                return struct.pack(">I", OK) + getattr(self, procedure.lower())(arguments)
+                if procedure == self.lost and self.lost_calls == 2:
+                    raise Failure(JUKEBOX)
+                done = getattr(self, procedure.lower())(arguments)
+                if procedure == self.lost and self.lost_calls == 1:
+                    raise Lost
+                return struct.pack(">I", OK) + done
             except Failure as failure:
                 return struct.pack(">I", failure.status) + FAILED.get(procedure, NO_CHANGE)
 
@@ -250,7 +262,10 @@ class Connection(socketserver.StreamRequestHandler):
                     return
                 size = struct.unpack(">I", mark)[0]
                 call, is_last = call + self.rfile.read(size & 0x7FFFFFFF), size >> 31
-            reply = self.reply(Arguments(call))
+            try:
+                reply = self.reply(Arguments(call))
+            except Lost:
+                return
             self.wfile.write(struct.pack(">I", 0x80000000 | len(reply)) + reply)
 
     def reply(self, arguments):
@@ -274,9 +289,9 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 
 
-def main(port, log, keeps=""):
+def main(port, log, habit=""):
     with open(log, "w", encoding="utf-8") as to, Server(("127.0.0.1", int(port)), Connection) as server:
-        server.tree = Tree(to, keeps == "keep")
+        server.tree = Tree(to, habit)
         server.serve_forever()
 
 

@@ -39,7 +39,7 @@ TEST_CASE("an answer that is older than what the server has taken in is put righ
   CHECK(size_told(0, before) == 5);  // asked for before the server had it
   CHECK(size_told(7, before) == 7);
   CHECK(size_told(0, after) == 0);  // somebody else has truncated it
-  file->was_truncated(2);
+  file->size_was_set(2);
   CHECK(size_told(0, before) == 2);
 
   Attributes set_id;
