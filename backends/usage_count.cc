@@ -98,18 +98,19 @@ void UsageCount::count_once(std::unique_lock<std::mutex>& lock) {
   if (watcher_) watcher_->count_begins();
   const Counted counted = walk_(is_ending);
   const auto took = Clock::now() - begin;
-  if (watcher_ && !is_ending()) {
-    if (counted.failure)
-      watcher_->count_failed(*counted.failure);
-    else
-      watcher_->count_ended(counted.bytes, counted.is_complete);
-  }
+  const bool is_told = watcher_ && !is_ending();
+  if (is_told && !counted.failure) watcher_->count_ended(counted.bytes, counted.is_complete);
   lock.lock();
   if (!counted.failure) last_ = counted.bytes;
   took_ = took;
   counted_at_ = Clock::now() + took * kRestFactor;
   is_wanted_ = false;
   changed_.notify_all();
+  if (!is_told || !counted.failure) return;
+  // Only now: who hears of it may want another one.
+  lock.unlock();
+  watcher_->count_failed(*counted.failure);
+  lock.lock();
 }
 
 }  // namespace claimfs::backends

@@ -18,8 +18,12 @@ constexpr auto kWritingBack = std::chrono::seconds(10);
 
 }  // namespace
 
-NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions)
-    : options_(std::move(options)), server_(number_of_server(options_.server)) {}
+NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions capacity)
+    : options_(std::move(options)),
+      server_(number_of_server(options_.server)),
+      accounting_(capacity.bound && !options_.read_only
+                      ? std::make_shared<Accounting>(std::move(capacity))
+                      : nullptr) {}
 
 Result<void> NfsBackend::start() {
   stop();
@@ -28,16 +32,20 @@ Result<void> NfsBackend::start() {
   probed_.with([&](Probed& probed) { probed = {told(export_.root_attributes), 0, {}}; });
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
   watched_.with([&](auto& watched) { watched = session_; });
-  written_volume_ = std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline());
-  return {};
+  written_volume_ =
+      std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline(), accounting_);
+  return start_accounting();
 }
 
 void NfsBackend::stop() {
   if (!session_) return;
+  if (accounting_) accounting_->end();
   write_back_all();
   session_->drain(kLeaving);
   session_->stop();
+  usage_.reset();
   written_files_.let_go();
+  if (accounting_) accounting_->leave();
   written_volume_.reset();
   session_.reset();
 }

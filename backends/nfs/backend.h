@@ -8,6 +8,7 @@
 
 #include "backends/backend.h"
 #include "backends/nfs.h"
+#include "backends/nfs/accounting.h"
 #include "backends/nfs/attributes_of.h"
 #include "backends/nfs/file.h"
 #include "backends/nfs/hidden_file.h"
@@ -28,6 +29,8 @@ class NfsBackend final : public Backend {
   Result<void> start() override;
   void stop() override;
   std::optional<Silence> silence() const override;
+  void set_capacity(std::uint64_t bytes) override;
+  Enforcement enforcement() const override;
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -139,6 +142,12 @@ class NfsBackend final : public Backend {
   template <class P, class Part, class Fill>
   void make(TicketPointer ticket, const FileHandle& parent, std::string_view name, Fill fill,
             Part part, Answer<Entry> answer);
+  template <class P, class Part, class Fill>
+  void make_there(TicketPointer ticket, const FileHandle& parent, std::string text, Fill fill,
+                  Part part, Answer<Entry> answer);
+
+  void link_there(TicketPointer ticket, const FileHandle& handle, const FileHandle& directory,
+                  const std::string& new_name, NfsInode& file, Answer<Entry> answer);
 
   void get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer);
   void set(TicketPointer ticket, const FileHandle& handle, const sattr3& changes,
@@ -152,6 +161,7 @@ class NfsBackend final : public Backend {
     bool is_directory = false;
     bool is_last_name = false;
     std::optional<Attributes> attributes;
+    Accounting::Since known{};
   };
   void find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
                     Answer<Leaving> answer);
@@ -159,12 +169,36 @@ class NfsBackend final : public Backend {
             const std::string& hidden_name);
   void remove_name(TicketPointer ticket, const FileHandle& parent, std::string name,
                    Answer<void> answer);
+  void rename_there(TicketPointer ticket, const FileHandle& from, std::string text,
+                    const FileHandle& to, std::string new_text, Answer<void> answer);
   void move_name(TicketPointer ticket, const FileHandle& from, std::string name,
                  const FileHandle& to, std::string new_name, Answer<void> answer);
 
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
   void create_exclusively(TicketPointer ticket, const FileHandle& parent, std::string name,
                           mode_t mode, Answer<Entry> answer);
+
+  // capacity.cc
+  Result<void> start_accounting();
+  // Calls `use` once, when there is room, or the ticket waits no more. May be called inline.
+  void wait_for_room(const TicketPointer& ticket, std::uint64_t wanted, Accounting::Use use);
+  // Makes a name by `make(Answer<T>)`, where there is room for it. (room.h)
+  struct NewName {
+    std::uint64_t own_bytes = 0;  // what the new thing takes beside its name
+    bool is_of_something_new = true;
+  };
+  template <class T, class Make>
+  void in_room_for(NewName name, const TicketPointer& ticket, Answer<T> answer, Make make);
+  void has_made(Ticket& ticket, const Entry& entry);
+  void has_made_directory(const MKDIR3resok& made);
+  // A name was made in the directory.
+  void has_changed(Ticket& ticket, const FileHandle& directory, const wcc_data& change);
+  // With what is gone its room comes back.
+  Answer<void> giving_back(const Leaving& leaving, Answer<void> answer);
+  struct LaterWrite;
+  // As much as there is room for; `data` is valid during the call only.
+  void write_within(const TicketPointer& ticket, NfsFile& file, std::span<const std::byte> data,
+                    WrittenFile::Place place, Answer<std::size_t> answer);
 
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
@@ -194,6 +228,8 @@ class NfsBackend final : public Backend {
   Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
   std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
   std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
+  const std::shared_ptr<Accounting> accounting_;   // null: nothing is accounted
+  std::unique_ptr<UsageCount> usage_;              // as session_, where something is
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
   LocalLocks locks_;

@@ -86,6 +86,7 @@ void NfsBackend::create_exclusively(TicketPointer ticket, const FileHandle& pare
       [this, ticket, parent, name, mode, answer = std::move(answer)](Result<CREATE3res*> reply,
                                                                      bool) mutable {
         if (!reply) return answer.refuse(reply.error());
+        has_changed(*ticket, parent, (*reply)->CREATE3res_u.resok.dir_wcc);
         const FileHandle made = handle_of((*reply)->CREATE3res_u.resok.obj);
         Answer<Entry> made_known = [this, ticket, mode,
                                     answer = std::move(answer)](Result<Entry> entry) mutable {
@@ -128,7 +129,11 @@ void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view na
   };
   const mode_t wanted = mode & 07777 & ~caller.umask;
   if ((flags & O_EXCL) != 0)
-    return create_exclusively(ticket, directory, std::string(name), wanted, std::move(made));
+    return in_room_for(
+        NewName{}, ticket, std::move(made),
+        [this, ticket, directory, text = std::string(name), wanted](Answer<Entry> exclusive) {
+          create_exclusively(ticket, directory, text, wanted, std::move(exclusive));
+        });
   make<Create>(
       ticket, directory, name,
       [attributes = to_sattr(wanted)](CREATE3args& to) {

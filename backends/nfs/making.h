@@ -3,13 +3,29 @@
 #include <cerrno>
 
 #include "backends/nfs/backend.h"
+#include "backends/nfs/room.h"
 
 namespace claimfs::backends::nfs {
+
+// What of its own the new thing takes: a directory begins with a block, and a long symlink has one.
+template <class P>
+constexpr std::uint64_t own_bytes() {
+  return std::is_same_v<P, MakeDirectory> || std::is_same_v<P, MakeSymlink> ? kBlockBytes : 0;
+}
 
 template <class P, class Part, class Fill>
 void NfsBackend::make(TicketPointer ticket, const FileHandle& parent, std::string_view name,
                       Fill fill, Part part, Answer<Entry> answer) {
-  std::string text(name);
+  in_room_for(NewName{.own_bytes = own_bytes<P>()}, ticket, std::move(answer),
+              [this, ticket, parent, text = std::string(name), fill = std::move(fill),
+               part](Answer<Entry> made) mutable {
+                make_there<P>(ticket, parent, text, std::move(fill), part, std::move(made));
+              });
+}
+
+template <class P, class Part, class Fill>
+void NfsBackend::make_there(TicketPointer ticket, const FileHandle& parent, std::string text,
+                            Fill fill, Part part, Answer<Entry> answer) {
   ask<P>(
       ticket,
       [parent, text, fill = std::move(fill)](typename P::Arguments& to) {
@@ -23,6 +39,8 @@ void NfsBackend::make(TicketPointer ticket, const FileHandle& parent, std::strin
           return look_up(ticket, parent, std::move(text), std::move(answer));
         if (!reply) return answer.refuse(reply.error());
         const auto& made = part(**reply);
+        has_changed(*ticket, parent, made.dir_wcc);
+        if constexpr (std::is_same_v<P, MakeDirectory>) has_made_directory(made);
         answer_entry(ticket, parent, std::move(text), handle_of(made.obj),
                      told(made.obj_attributes), std::move(answer));
       });

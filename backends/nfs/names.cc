@@ -139,13 +139,24 @@ void NfsBackend::link(const Caller& caller, Inode& inode, Inode& new_parent,
   TicketPointer ticket = ticket_for(caller);
   const FileHandle handle = file.handle();
   const FileHandle directory = nfs(new_parent).handle();
+  in_room_for(
+      NewName{.is_of_something_new = false}, ticket, std::move(answer),
+      [this, ticket, handle, directory, name = std::string(new_name), &file](Answer<Entry> linked) {
+        link_there(ticket, handle, directory, name, file, std::move(linked));
+      });
+}
+
+void NfsBackend::link_there(TicketPointer ticket, const FileHandle& handle,
+                            const FileHandle& directory, const std::string& new_name,
+                            NfsInode& file, Answer<Entry> answer) {
   ask<Link>(
       ticket,
-      [handle, directory, name = std::string(new_name)](LINK3args& to) {
+      [handle, directory, name = new_name](LINK3args& to) {
         to.file = handle.raw();
         to.link = place(directory, name);
       },
-      [this, ticket, handle, directory, name = std::string(new_name), &file,
+      [this, ticket, handle, directory, name = new_name, &file,
+       moving = Accounting::Moving(accounting_),
        answer = std::move(answer)](Result<LINK3res*> reply, bool was_sent_before) mutable {
         auto seen = [&file](Answer<Entry> to) -> Answer<Entry> {
           return [&file, to = std::move(to)](Result<Entry> entry) mutable {
@@ -154,6 +165,7 @@ void NfsBackend::link(const Caller& caller, Inode& inode, Inode& new_parent,
           };
         };
         if (reply) {
+          has_changed(*ticket, directory, (*reply)->LINK3res_u.resok.linkdir_wcc);
           const auto attributes = told((*reply)->LINK3res_u.resok.file_attributes);
           return answer_entry(ticket, directory, std::move(name), handle, attributes,
                               seen(std::move(answer)));
