@@ -18,7 +18,8 @@ namespace claimfs::backends {
 // (EINVAL). Locks are kept in this process where `local_locks` allows it, and are ENOLCK otherwise.
 // A file that is open when its last name goes keeps a name `.nfs…` in its directory, which is not
 // shown, until it is closed and forgotten; one that is not open is gone (ESTALE), as for any client
-// of NFS.
+// of NFS. Where the capacity has a bound, the volume is kept within it by what the server says that
+// files occupy: who writes may wait for room, or for the first count.
 //
 // An export that was replaced on its server (the same path by other handles) is found again when
 // its root is stale: who met that waits for it, some seconds at most.

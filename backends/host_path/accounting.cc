@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <thread>
 #include <utility>
 
 #include "backends/host_path/allocation.h"
@@ -16,23 +15,8 @@ namespace claimfs::backends::host_path {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
-// What a filesystem may need for its own purposes at once: a new leaf in each level of an extent
-// tree, a block of a directory. A sixteenth of a small volume's percent must do.
-constexpr std::uint64_t kSlop = 16 * 1024;
-constexpr std::uint64_t kSlopShare = 128;
-// ext4 makes the blocks of an extent tree when it writes back, seconds after the write: of 340
-// extents each, half full at worst.
-constexpr std::uint64_t kMetadataShare = 128;
-
-constexpr std::uint64_t kMostAtOnce = INT64_MAX / 2;
-// How long a writer waits for what others hold, and will mostly give back.
-constexpr int kPatience = 10;
-constexpr std::chrono::microseconds kPause{500};
 // More files than this at once are left to the counts.
 constexpr std::size_t kMostMapped = 1024;
-
-std::uint64_t rounded(std::uint64_t bytes) { return (bytes + kBlock - 1) / kBlock * kBlock; }
 
 std::int64_t bytes_of(const struct stat& found) {
   return static_cast<std::int64_t>(found.st_blocks) * 512;
@@ -40,116 +24,15 @@ std::int64_t bytes_of(const struct stat& found) {
 
 }  // namespace
 
-Accounting::Accounting(CapacityOptions options)
-    : capacity_(options.bytes),
-      report_full_(std::move(options.report_full)),
-      shared_(std::move(options.bound)) {}
-
-Result<void> Accounting::start() {
-  std::scoped_lock lock(asking_);
-  is_ending_ = false;
-  const std::optional<std::uint64_t> bound = TRY(shared_->join());
-  is_counted_ = bound.has_value();
-  bound_.store(bound.value_or(0));
-  is_active_.store(true);
-  return {};
-}
-
-void Accounting::set_count(UsageCount& count) {
-  std::scoped_lock lock(count_lock_);
-  count_ = &count;
-}
-
-void Accounting::call_for_look() {
-  if (is_looked_after_.exchange(true)) return;
-  std::scoped_lock lock(count_lock_);
-  if (count_) count_->poke();
-}
-
 void Accounting::gone(std::uint64_t bytes) {
   ledger_.shrank(bytes);
   call_for_look();
 }
 
-void Accounting::end() {
-  {
-    std::scoped_lock lock(asking_);
-    is_ending_ = true;
-  }
-  counted_.notify_all();
-  std::scoped_lock lock(count_lock_);
-  count_ = nullptr;
-}
-
-void Accounting::leave() {
-  if (!is_active_.exchange(false)) return;
-  std::scoped_lock lock(asking_);
-  shared_->leave(ledger_.withdraw(kMostAtOnce));
-}
-
-std::uint64_t Accounting::used_bytes() const {
-  const std::int64_t unspent = ledger_.state().unspent;
-  return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, static_cast<std::int64_t>(bound_.load()) - unspent));
-}
-
-Result<Reservation> Accounting::reserve(std::uint64_t wanted, std::uint64_t least) {
-  wanted = std::min(wanted, kMostAtOnce);
-  least = std::min(least, kMostAtOnce);
-  Reservation room(ledger_);
-  room.fill(wanted);
-  if (room.bytes() == wanted) return room;
-  TRY_VOID(ask(room, wanted, least));
-  for (int i = 0; i < kPatience && room.bytes() < wanted; ++i) {
-    if (ledger_.taken() <= room.bytes()) break;
-    std::this_thread::sleep_for(kPause);
-    TRY_VOID(ask(room, wanted, least));
-  }
-  // What others have removed beside us is room as well.
-  if (room.bytes() < wanted && count_->bytes()) TRY_VOID(ask(room, wanted, least));
-  return room;
-}
-
-Result<void> Accounting::ask(Reservation& room, std::uint64_t wanted, std::uint64_t least) {
-  std::unique_lock lock(asking_);
-  counted_.wait(lock, [this] { return is_counted_ || is_ending_ || count_failure_; });
-  if (is_ending_) return failure(EIO);
-  if (!is_counted_) {
-    count_->want();
-    return failure(*std::exchange(count_failure_, std::nullopt));
-  }
-  room.fill(wanted);  // whoever asked before may have brought enough
-  if (room.bytes() == wanted) return {};
-  const std::uint64_t need = wanted - room.bytes();
-  const std::uint64_t capacity = capacity_.load();
-  std::uint64_t debt = 0;
-  std::uint64_t granted = 0;
-  const std::uint64_t bound = TRY(shared_->change([&](std::uint64_t current) {
-    debt = ledger_.debt();
-    const std::uint64_t free = capacity > current + debt ? capacity - current - debt : 0;
-    granted = room.bytes() + free < least ? 0 : chunk_for(free, need);
-    return current + debt + granted;
-  }));
-  bound_.store(bound);
-  ledger_.grant(debt + granted);
-  room.fill(wanted);
-  if (granted > 0) call_for_look();  // is it used?
-  return {};
-}
-
-tl::unexpected<Error> Accounting::refuse_for_room() {
-  if (!is_full_.exchange(true)) {
-    is_looked_after_.store(false);  // to report it takes no second
-    call_for_look();
-  }
-  return failure(ENOSPC);
-}
-
 std::uint64_t Accounting::worst_case(std::uint64_t bytes) const {
-  const std::uint64_t slop = std::min(kSlop, rounded(capacity_.load() / kSlopShare));
   // It may begin and end in the middle of a block.
-  const std::uint64_t span = bytes == 0 ? 0 : rounded(std::min(bytes, kMostAtOnce)) + kBlock;
-  return span + span / kMetadataShare + slop;
+  const std::uint64_t span = bytes == 0 ? 0 : in_blocks(std::min(bytes, kMostRoom)) + kBlockBytes;
+  return span + span / kMetadataShare + slop();
 }
 
 std::uint64_t Accounting::fitting(int descriptor, off_t offset, std::uint64_t length,
@@ -160,8 +43,8 @@ std::uint64_t Accounting::fitting(int descriptor, off_t offset, std::uint64_t le
   if (room.bytes() <= slop) return there;
   const std::uint64_t paid = (room.bytes() - slop) / (kMetadataShare + 1) * kMetadataShare;
   const std::uint64_t position = static_cast<std::uint64_t>(offset) + there;
-  const std::uint64_t span = paid / kBlock * kBlock;
-  const std::uint64_t in_block = position % kBlock;
+  const std::uint64_t span = paid / kBlockBytes * kBlockBytes;
+  const std::uint64_t in_block = position % kBlockBytes;
   return std::min(length, there + (span > in_block ? span - in_block : 0));
 }
 
@@ -193,7 +76,7 @@ void Accounting::take_in(Charge& charge, const struct stat& found, Reservation* 
 
 void Accounting::set_aside_for(Charge& charge, Reservation* room) {
   std::uint64_t wanted = charge.grown / kMetadataShare;
-  if (charge.grown > 0 && charge.has_holes) wanted = std::max(wanted, kBlock);
+  if (charge.grown > 0 && charge.has_holes) wanted = std::max(wanted, kBlockBytes);
   if (wanted < charge.set_aside) {
     ledger_.take_back(charge.set_aside - wanted);
     charge.set_aside = wanted;
@@ -269,7 +152,7 @@ void Accounting::watch(HostInode& inode, int descriptor) {
   call_for_look();
 }
 
-void Accounting::look_at_mapped() {
+bool Accounting::look_at_files() {
   std::scoped_lock lock(mapped_lock_);
   for (auto each = mapped_.begin(); each != mapped_.end();) {
     Charge& charge = each->first->charge(*this);
@@ -282,6 +165,7 @@ void Accounting::look_at_mapped() {
     }
     each = is_full_of_data ? mapped_.erase(each) : std::next(each);
   }
+  return !mapped_.empty();
 }
 
 void Accounting::lost_name(HostInode& inode) {
@@ -309,7 +193,7 @@ void Accounting::moves(int directory, const char* name) {
   struct stat found {};
   if (::fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0) return;
   if (S_ISDIR(found.st_mode))
-    directory_moves_.fetch_add(1);
+    moves_.fetch_add(1);
   else
     ledger_.moved(static_cast<std::uint64_t>(bytes_of(found)));
 }

@@ -112,7 +112,11 @@ Result<void> HostPathBackend::start() {
   limit_by_quota(root.get());
   accounting_ = has_quota_ ? nullptr : possible_accounting_.get();
   if (accounting_) TRY_VOID(accounting_->start());
-  usage_ = std::make_unique<UsageCount>(std::move(counted), accounting_);
+  usage_ = std::make_unique<UsageCount>(
+      [counted = std::make_shared<Fd>(std::move(counted))](const auto& is_ending) {
+        return count_directory(counted->get(), is_ending);
+      },
+      accounting_);
   if (accounting_) accounting_->set_count(*usage_);
   if (accounting_) usage_->want();  // what a crash left of the bound is too high
   root_ = std::move(root);

@@ -40,15 +40,17 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
        answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
         recent_changes_.note(handle);
         granted_rights_.drop(handle);
+        const auto after = reply ? told((*reply)->SETATTR3res_u.resok.obj_wcc.after) : std::nullopt;
         if (const auto written = written_files_.find(handle); written && size.set_it) {
           if (reply)
-            written->size_was_set(size.set_size3_u.size);
+            written->size_was_set(size.set_size3_u.size,
+                                  after ? std::optional(after->blocks * 512) : std::nullopt);
           else
             written->size_was_not_set();
         }
         if (!reply) return answer.refuse(reply.error());
         if (change) end(*change, (*reply)->SETATTR3res_u.resok.obj_wcc);
-        if (const auto after = told((*reply)->SETATTR3res_u.resok.obj_wcc.after))
+        if (after)
           answer.complete(corrected(*ticket, handle, *after));
         else
           get(ticket, handle, std::move(answer));
@@ -84,8 +86,9 @@ void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_f
   const bool is_of_open = open_file && changes.size && !changes.mode && !changes.uid;
   TicketPointer ticket =
       is_of_open ? ticket_for(caller, nfs(*open_file).opener()) : ticket_for(caller);
-  const auto written = written_files_.find(file.handle());
-  if (written && is_truncation(changes)) {
+  // What is cut off is not sent first; but where room is accounted it has to be known.
+  if (const auto written = written_files_.find(file.handle());
+      written && is_truncation(changes) && !accounting_) {
     auto shared = std::make_shared<Answer<Attributes>>(std::move(answer));
     written->set_size(ticket, static_cast<std::uint64_t>(*changes.size),
                       [this, &file, ticket, changes, shared](int error) {
@@ -94,14 +97,32 @@ void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_f
                       });
     return;
   }
-  // What was written before has its own time and rights.
+  // What was written before has its own time and rights, and what is cut off goes with the rest.
+  // What that occupies has to be known where it is accounted.
+  const auto written = accounting_ && changes.size
+                           ? written_files_.get(file.handle(), written_volume_)
+                           : written_files_.find(file.handle());
   if (written) {
+    Answer<Attributes> holding = [written,
+                                  answer = std::move(answer)](Result<Attributes> changed) mutable {
+      return answer.complete(std::move(changed));
+    };
     written->flush(ticket, nullptr,
-                   [this, &file, ticket, changes,
-                    answer = std::move(answer)](const Result<void>& flushed) mutable {
+                   [this, &file, ticket, changes, written,
+                    answer = std::move(holding)](const Result<void>& flushed) mutable {
                      // An error of it is for those who wrote; who gave up waiting hears of that.
                      if (!flushed) return answer.complete(failure(flushed.error()));
-                     change(ticket, file, changes, std::move(answer));
+                     if (!changes.size || !written->needs_word()) {
+                       change(ticket, file, changes, std::move(answer));
+                       return true;
+                     }
+                     get(ticket, file.handle(),
+                         [this, &file, ticket, changes,
+                          answer = std::move(answer)](Result<Attributes> attributes) mutable {
+                           if (!attributes) return answer.complete(std::move(attributes));
+                           change(ticket, file, changes, std::move(answer));
+                           return true;
+                         });
                      return true;
                    });
     return;
@@ -131,10 +152,11 @@ void NfsBackend::change(TicketPointer ticket, NfsInode& file, const AttributeCha
 }
 
 void NfsBackend::file_system_state(const Caller& caller, Answer<FileSystemState> answer) {
+  if (usage_) usage_->refresh();
   ask<FileSystemState3>(
       ticket_for(caller), [root = export_.root](FSSTAT3args& to) { to.fsroot = root.raw(); },
-      [longest = export_.longest_name, answer = std::move(answer)](Result<FSSTAT3res*> reply,
-                                                                   bool) mutable {
+      [this, longest = export_.longest_name, answer = std::move(answer)](Result<FSSTAT3res*> reply,
+                                                                         bool) mutable {
         if (!reply) return answer.refuse(reply.error());
         const FSSTAT3resok& told = (*reply)->FSSTAT3res_u.resok;
         FileSystemState state;
@@ -144,6 +166,7 @@ void NfsBackend::file_system_state(const Caller& caller, Answer<FileSystemState>
         state.files = told.tfiles;
         state.files_free = told.ffiles;
         state.name_max = longest;
+        if (accounting_) state.used_bytes = accounting_->used_bytes();
         answer.complete(state);
       });
 }

@@ -15,10 +15,13 @@ constexpr auto kLeaving = std::chrono::seconds(2);
 
 }  // namespace
 
-NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions, ReportIncident report)
+NfsBackend::NfsBackend(volumes::NfsOptions options, CapacityOptions capacity, ReportIncident report)
     : options_(std::move(options)),
       server_(number_of_server(options_.server)),
       report_(std::move(report)),
+      accounting_(capacity.bound && !options_.read_only
+                      ? std::make_shared<Accounting>(std::move(capacity))
+                      : nullptr),
       probe_([this] { return ask_for_root(); }, kProbeAgain) {}
 
 Result<void> NfsBackend::start() {
@@ -31,17 +34,21 @@ Result<void> NfsBackend::start() {
   remount_ = std::make_unique<Remount>(options_, export_.root, *session_,
                                        [this](const Export& found) { was_replaced(found); });
   watched_.with([&](auto& watched) { watched = session_; });
-  written_volume_ = std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline());
-  return {};
+  written_volume_ =
+      std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline(), accounting_);
+  return start_accounting();
 }
 
 void NfsBackend::stop() {
   if (!session_) return;
+  if (accounting_) accounting_->end();
   write_back_all();
   session_->drain(kLeaving);
   session_->stop();
   remount_.reset();
+  usage_.reset();
   written_files_.let_go();
+  if (accounting_) accounting_->leave();
   written_volume_.reset();
   session_.reset();
 }

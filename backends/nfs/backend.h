@@ -8,6 +8,7 @@
 
 #include "backends/backend.h"
 #include "backends/nfs.h"
+#include "backends/nfs/accounting.h"
 #include "backends/nfs/attributes_of.h"
 #include "backends/nfs/file.h"
 #include "backends/nfs/granted_rights.h"
@@ -33,6 +34,8 @@ class NfsBackend final : public Backend {
   void stop() override;
   std::optional<Silence> silence() const override;
   bool is_changed_here_only() const override { return options_.exclusive; }
+  void set_capacity(std::uint64_t bytes) override;
+  Enforcement enforcement() const override;
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;
 
@@ -144,10 +147,15 @@ class NfsBackend final : public Backend {
   template <class P, class Part, class Fill>
   void make(TicketPointer ticket, NfsInode& directory, std::string_view name, Fill fill, Part part,
             Answer<Entry> answer);
+  template <class P, class Part, class Fill>
+  void make_there(TicketPointer ticket, NfsInode& directory, std::string text, Fill fill, Part part,
+                  Answer<Entry> answer);
   static Answer<Entry> as_new(Answer<Entry> answer);
   void end(DirectoryChange& change, const wcc_data& told_of) const {
     change.ended(before_of(told_of), told(told_of.after));
   }
+  void link_there(TicketPointer ticket, NfsInode& file, NfsInode& parent,
+                  const std::string& new_name, Answer<Entry> answer);
 
   void get(TicketPointer ticket, const FileHandle& handle, Answer<Attributes> answer);
   // `news` when it is a directory.
@@ -162,6 +170,7 @@ class NfsBackend final : public Backend {
     bool is_directory = false;
     bool is_last_name = false;
     std::optional<Attributes> attributes;
+    Accounting::Since known{};
   };
   void find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
                     Answer<Leaving> answer);
@@ -186,6 +195,29 @@ class NfsBackend final : public Backend {
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
   void create_exclusively(TicketPointer ticket, NfsInode& directory, std::string name, mode_t mode,
                           Answer<Entry> answer);
+
+  // capacity.cc
+  Result<void> start_accounting();
+  // Calls `use` once, when there is room, or the ticket waits no more. May be called inline.
+  void wait_for_room(const TicketPointer& ticket, std::uint64_t wanted, Accounting::Use use);
+  // Makes a name by `make(Answer<T>)`, where there is room for it. (room.h)
+  struct NewName {
+    std::uint64_t own_bytes = 0;  // what the new thing takes beside its name
+    bool is_of_something_new = true;
+  };
+  template <class T, class Make>
+  void in_room_for(NewName name, const TicketPointer& ticket, Answer<T> answer, Make make);
+  void has_made(Ticket& ticket, const Entry& entry);
+  void has_made_directory(const MKDIR3resok& made);
+  // Names were made in the directory, or have gone.
+  void has_changed(Ticket& ticket, const FileHandle& directory, DirectoryChange& change,
+                   const wcc_data& told_of);
+  // With what is gone its room comes back.
+  Answer<void> giving_back(const Leaving& leaving, Answer<void> answer);
+  struct LaterWrite;
+  // As much as there is room for; `data` is valid during the call only.
+  void write_within(const TicketPointer& ticket, NfsFile& file, std::span<const std::byte> data,
+                    WrittenFile::Place place, Answer<std::size_t> answer);
 
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
@@ -225,6 +257,8 @@ class NfsBackend final : public Backend {
   Guarded<std::weak_ptr<Session>> watched_;  // the same, for silence()
   std::shared_ptr<HiddenNames> hidden_names_ = std::make_shared<HiddenNames>();
   std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
+  const std::shared_ptr<Accounting> accounting_;   // null: nothing is accounted
+  std::unique_ptr<UsageCount> usage_;              // as session_, where something is
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
   LocalLocks locks_;

@@ -100,7 +100,7 @@ void NfsBackend::create_exclusively(TicketPointer ticket, NfsInode& directory, s
       [this, ticket, parent, name, mode, change = DirectoryChange(directory.news(), name),
        answer = std::move(answer)](Result<CREATE3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
-        end(change, (*reply)->CREATE3res_u.resok.dir_wcc);
+        has_changed(*ticket, parent, change, (*reply)->CREATE3res_u.resok.dir_wcc);
         const FileHandle made = handle_of((*reply)->CREATE3res_u.resok.obj);
         Answer<Entry> made_known = [this, ticket, mode,
                                     answer = std::move(answer)](Result<Entry> entry) mutable {
@@ -145,7 +145,11 @@ void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view na
   // Where nobody else makes files the kernel sees to it that this is the only one, and it is made
   // in one step.
   if ((flags & O_EXCL) != 0 && !options_.exclusive)
-    return create_exclusively(ticket, directory, std::string(name), wanted, std::move(made));
+    return in_room_for(
+        NewName{}, ticket, std::move(made),
+        [this, ticket, &directory, text = std::string(name), wanted](Answer<Entry> exclusive) {
+          create_exclusively(ticket, directory, text, wanted, std::move(exclusive));
+        });
   make<Create>(
       ticket, directory, name,
       [attributes = to_sattr(wanted)](CREATE3args& to) {

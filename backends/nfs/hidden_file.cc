@@ -30,20 +30,54 @@ std::string HiddenNames::make_name() {
 }
 
 HiddenFile::HiddenFile(std::weak_ptr<Session> session, std::shared_ptr<HiddenNames> names,
-                       const FileHandle& directory, std::string hidden_name, const Identity& who)
+                       const FileHandle& directory, std::string hidden_name, const Identity& who,
+                       std::shared_ptr<Accounting> accounting)
     : session_(std::move(session)),
       names_(std::move(names)),
       directory_(directory),
       name_(std::move(hidden_name)),
-      who_(who) {}
+      who_(who),
+      accounting_(std::move(accounting)) {}
+
+namespace {
+
+void remove_in_background(Session& session, const Identity& who, const FileHandle& directory,
+                          const std::string& hidden, std::function<void()> removed) {
+  session.submit_in_background<Remove>(
+      who, [directory, hidden](REMOVE3args& to) { to.object = place(directory, hidden); },
+      [removed = std::move(removed)](const Result<REMOVE3res*>& reply) {
+        if (reply) removed();
+      });
+}
+
+// What goes with a last name, if the server says.
+std::uint64_t bytes_of(const post_op_attr& told) {
+  if (told.attributes_follow == 0) return 0;
+  const fattr3& file = told.post_op_attr_u.attributes;
+  return file.nlink <= 1 ? file.used : 0;
+}
+
+}  // namespace
 
 HiddenFile::~HiddenFile() {
-  if (const auto session = session_.lock()) {
-    session->submit_in_background<Remove>(
-        who_, [directory = directory_, hidden = name_](REMOVE3args& to) {
-          to.object = place(directory, hidden);
+  const auto session = session_.lock();
+  if (session && !accounting_)
+    remove_in_background(*session, who_, directory_, name_, [] {});
+  else if (session)
+    session->submit_in_background<Lookup>(
+        who_,
+        [directory = directory_, hidden = name_](LOOKUP3args& to) {
+          to.what = place(directory, hidden);
+        },
+        [weak = session_, who = who_, directory = directory_, hidden = name_,
+         accounting = accounting_, since = accounting_->now()](const Result<LOOKUP3res*>& found) {
+          const auto still = weak.lock();
+          if (!still) return;
+          const std::uint64_t used =
+              found ? bytes_of((*found)->LOOKUP3res_u.resok.obj_attributes) : 0;
+          remove_in_background(*still, who, directory, hidden,
+                               [accounting, used, since] { accounting->shrank(used, since); });
         });
-  }
   names_->remove(directory_, name_);
 }
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "backends/nfs/accounting.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/identity.h"
 #include "backends/nfs/session.h"
@@ -30,11 +31,12 @@ class HiddenNames {
 };
 
 // One file that has only a hidden name. With the last who holds this it goes from the server, in
-// the background.
+// the background, and its room comes back where that is accounted.
 class HiddenFile {
  public:
   HiddenFile(std::weak_ptr<Session> session, std::shared_ptr<HiddenNames> names,
-             const FileHandle& directory, std::string name, const Identity& who);
+             const FileHandle& directory, std::string name, const Identity& who,
+             std::shared_ptr<Accounting> accounting);
   HiddenFile(const HiddenFile&) = delete;
   ~HiddenFile();
 
@@ -44,6 +46,7 @@ class HiddenFile {
   const FileHandle directory_;
   const std::string name_;
   const Identity who_;
+  const std::shared_ptr<Accounting> accounting_;  // null: nothing is accounted
 };
 
 // Which files are open, by handle, and what holds those that have lost their names.

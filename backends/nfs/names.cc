@@ -147,16 +147,24 @@ void NfsBackend::link(const Caller& caller, Inode& inode, Inode& new_parent,
   NfsInode& file = nfs(inode);
   if (file.is_directory()) return answer.refuse(EPERM);
   TicketPointer ticket = ticket_for(caller);
+  in_room_for(
+      NewName{.is_of_something_new = false}, ticket, std::move(answer),
+      [this, ticket, &file, &parent = nfs(new_parent), name = std::string(new_name)](
+          Answer<Entry> linked) { link_there(ticket, file, parent, name, std::move(linked)); });
+}
+
+void NfsBackend::link_there(TicketPointer ticket, NfsInode& file, NfsInode& parent,
+                            const std::string& new_name, Answer<Entry> answer) {
   const FileHandle handle = file.handle();
-  const FileHandle directory = nfs(new_parent).handle();
+  const FileHandle directory = parent.handle();
   ask<Link>(
       ticket,
-      [handle, directory, name = std::string(new_name)](LINK3args& to) {
+      [handle, directory, name = new_name](LINK3args& to) {
         to.file = handle.raw();
         to.link = place(directory, name);
       },
-      [this, ticket, handle, directory, name = std::string(new_name), &file,
-       change = DirectoryChange(nfs(new_parent).news(), new_name),
+      [this, ticket, handle, directory, name = new_name, &file,
+       change = DirectoryChange(parent.news(), new_name), moving = Accounting::Moving(accounting_),
        answer = std::move(answer)](Result<LINK3res*> reply, bool was_sent_before) mutable {
         auto seen = [&file](Answer<Entry> to) -> Answer<Entry> {
           return [&file, to = std::move(to)](Result<Entry> entry) mutable {
@@ -165,7 +173,7 @@ void NfsBackend::link(const Caller& caller, Inode& inode, Inode& new_parent,
           };
         };
         if (reply) {
-          end(change, (*reply)->LINK3res_u.resok.linkdir_wcc);
+          has_changed(*ticket, directory, change, (*reply)->LINK3res_u.resok.linkdir_wcc);
           const auto attributes = told((*reply)->LINK3res_u.resok.file_attributes);
           return answer_entry(ticket, directory, std::move(name), handle, attributes,
                               seen(std::move(answer)));

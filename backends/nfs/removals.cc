@@ -3,15 +3,18 @@
 #include <cerrno>
 
 #include "backends/nfs/backend.h"
+#include "backends/nfs/room.h"
 
 namespace claimfs::backends::nfs {
 
 // A server forgets a file with its last name. So before a name goes it is asked what that stands
-// for, unless nothing is open in the whole volume; what is open gets a hidden name first.
+// for, unless nothing is open in the whole volume; what is open gets a hidden name first. Where
+// room is accounted it is asked always, for what comes back.
 void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
                               Answer<Leaving> answer) {
   look_up(std::move(ticket), parent, std::move(name),
-          [answer = std::move(answer)](Result<Entry> found) mutable {
+          [known = accounting_ ? accounting_->now() : Accounting::Since(),
+           answer = std::move(answer)](Result<Entry> found) mutable {
             if (!found) return answer.complete(failure(found.error()));
             const auto& inode = static_cast<const NfsInode&>(*found->inode);
             Leaving leaving;
@@ -19,6 +22,7 @@ void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, st
             leaving.is_directory = inode.is_directory();
             leaving.is_last_name = found->attributes.nlink <= 1;
             leaving.attributes = found->attributes;
+            leaving.known = known;
             return answer.complete(std::move(leaving));
           });
 }
@@ -27,7 +31,7 @@ void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, st
 void NfsBackend::hide(const TicketPointer& ticket, const FileHandle& handle,
                       const FileHandle& directory, const std::string& hidden_name) {
   auto hidden = std::make_shared<HiddenFile>(session_, hidden_names_, directory, hidden_name,
-                                             ticket->identity);
+                                             ticket->identity, accounting_);
   open_files_->keep(handle, hidden);
   if (remembered_)
     remembered_->with(handle.bytes(), [&](Inode& inode) { nfs(inode).hide(hidden); });
@@ -63,14 +67,15 @@ void NfsBackend::move_name(TicketPointer ticket, NfsInode& from_inode, std::stri
         arguments.from = place(from, name);
         arguments.to = place(to, new_name);
       },
-      [this, ticket, to, new_name, arrival = std::move(arrival), departure = std::move(departure),
+      [this, ticket, to, new_name, from, arrival = std::move(arrival),
+       departure = std::move(departure), moving = Accounting::Moving(accounting_),
        answer = std::move(answer)](Result<RENAME3res*> reply, bool was_sent_before) mutable {
         // A directory that has moved is changed itself.
         moved_at_.store(Clock::now());
         if (reply) {
           const RENAME3resok& moved = (*reply)->RENAME3res_u.resok;
-          end(arrival, moved.todir_wcc);
-          if (departure) end(*departure, moved.fromdir_wcc);
+          has_changed(*ticket, to, arrival, moved.todir_wcc);
+          if (departure) has_changed(*ticket, from, *departure, moved.fromdir_wcc);
           answer.complete({});
           return;
         }
@@ -90,7 +95,7 @@ void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view na
   NfsInode& directory = nfs(parent);
   TicketPointer ticket = ticket_for(caller);
   std::string text(name);
-  if (!open_files_->are_any())
+  if (!open_files_->are_any() && !accounting_)
     return remove_name(std::move(ticket), directory, std::move(text), std::move(answer));
   find_leaving(
       ticket, directory.handle(), text,
@@ -98,7 +103,7 @@ void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view na
         if (!found) return answer.complete(failure(found.error()));
         const FileHandle handle = found->handle;
         if (!found->is_last_name || found->is_directory || !open_files_->is_open(handle)) {
-          remove_name(ticket, directory, std::move(text), std::move(answer));
+          remove_name(ticket, directory, std::move(text), giving_back(*found, std::move(answer)));
           return true;
         }
         const std::string hidden_name = HiddenNames::make_name();
@@ -128,14 +133,17 @@ void NfsBackend::remove_directory(const Caller& caller, Inode& parent, std::stri
       [this, ticket, directory, &parent, text = std::string(name),
        answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
+        Answer<void> removed = giving_back(*found, std::move(answer));
         ask<RemoveDirectory>(
             ticket,
             [directory, text = std::move(text)](RMDIR3args& to) {
               to.object = place(directory, text);
             },
-            [this, leaving = std::move(*found), change = DirectoryChange(nfs(parent).news()),
-             answer = std::move(answer)](Result<RMDIR3res*> reply, bool was_sent_before) mutable {
-              if (reply) end(change, (*reply)->RMDIR3res_u.resok.dir_wcc);
+            [this, ticket, directory, leaving = std::move(*found),
+             change = DirectoryChange(nfs(parent).news()),
+             answer = std::move(removed)](Result<RMDIR3res*> reply, bool was_sent_before) mutable {
+              if (reply)
+                has_changed(*ticket, directory, change, (*reply)->RMDIR3res_u.resok.dir_wcc);
               const bool is_gone = !reply && reply.error().code == ENOENT && was_sent_before;
               if (!reply && !is_gone)
                 return answer.refuse(reply.error().code == EEXIST ? ENOTEMPTY : reply.error().code);
@@ -161,13 +169,17 @@ void NfsBackend::rename(const Caller& caller, Inode& parent, std::string_view na
   NfsInode& to = nfs(new_parent);
   const auto change = &from == &to || !may_change_moved_handles() ? &NfsBackend::replace_name
                                                                   : &NfsBackend::move_and_follow;
-  (this->*change)(ticket_for(caller), from, std::string(name), to, std::string(new_name),
-                  std::move(answer));
+  TicketPointer ticket = ticket_for(caller);
+  in_room_for(NewName{}, ticket, std::move(answer),
+              [this, ticket, change, &from, text = std::string(name), &to,
+               new_text = std::string(new_name)](Answer<void> renamed) {
+                (this->*change)(ticket, from, text, to, new_text, std::move(renamed));
+              });
 }
 
 void NfsBackend::replace_name(TicketPointer ticket, NfsInode& from, std::string text, NfsInode& to,
                               std::string new_text, Answer<void> answer) {
-  if (!open_files_->are_any())
+  if (!open_files_->are_any() && !accounting_)
     return move_name(std::move(ticket), from, std::move(text), to, std::move(new_text),
                      std::move(answer));
   find_leaving(
@@ -179,7 +191,8 @@ void NfsBackend::replace_name(TicketPointer ticket, NfsInode& from, std::string 
         const bool is_kept = replaced && replaced->is_last_name && !replaced->is_directory &&
                              open_files_->is_open(replaced->handle);
         if (!is_kept) {
-          move_name(ticket, from, std::move(text), to, std::move(new_text), std::move(answer));
+          move_name(ticket, from, std::move(text), to, std::move(new_text),
+                    giving_back(replaced.value_or(Leaving()), std::move(answer)));
           return true;
         }
         // A second, hidden name first: so the other one always leads to one of the two files.
@@ -209,7 +222,8 @@ void NfsBackend::replace_name(TicketPointer ticket, NfsInode& from, std::string 
                           if (moved)
                             hide(ticket, handle, at, hidden_name);
                           else
-                            HiddenFile(session_, hidden_names_, at, hidden_name, ticket->identity);
+                            HiddenFile(session_, hidden_names_, at, hidden_name, ticket->identity,
+                                       accounting_);
                           return answer.complete(std::move(moved));
                         });
             });

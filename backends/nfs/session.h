@@ -46,9 +46,9 @@ class Session {
   // many, or the pieces of one request, use all.
   void submit_elsewhere(std::unique_ptr<Call> call);
 
-  // For calls that nobody waits for; drain() does, for so long at most.
-  template <class P, class Fill>
-  void submit_in_background(const Identity& identity, Fill fill);
+  // For calls that nobody waits for; drain() does, for so long at most. `then(Result<Reply*>)`.
+  template <class P, class Fill, class Then>
+  void submit_in_background(const Identity& identity, Fill fill, Then then);
   void drain(Clock::duration patience);
 
   // What its server calls files by, in all calls from here. Whoever ends a change of one wakes the
@@ -77,20 +77,22 @@ class Session {
   std::shared_ptr<Background> background_ = std::make_shared<Background>();
 };
 
-template <class P, class Fill>
-void Session::submit_in_background(const Identity& identity, Fill fill) {
+template <class P, class Fill, class Then>
+void Session::submit_in_background(const Identity& identity, Fill fill, Then then) {
   auto ticket = std::make_shared<Ticket>();
   ticket->identity = identity;
   {
     std::scoped_lock lock(background_->mutex);
     ++background_->count;
   }
-  submit(make_call<P>(std::move(ticket), std::move(fill),
-                      [background = background_](Result<typename P::Reply*>, bool) {
-                        std::scoped_lock lock(background->mutex);
-                        --background->count;
-                        background->is_less.notify_all();
-                      }));
+  submit(make_call<P>(
+      std::move(ticket), std::move(fill),
+      [background = background_, then = std::move(then)](Result<typename P::Reply*> reply, bool) {
+        then(std::move(reply));
+        std::scoped_lock lock(background->mutex);
+        --background->count;
+        background->is_less.notify_all();
+      }));
 }
 
 }  // namespace claimfs::backends::nfs

@@ -3,9 +3,11 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "backends/caller.h"
 #include "backends/nfs/identity.h"
+#include "backends/reservation.h"
 
 namespace claimfs::backends::nfs {
 
@@ -21,6 +23,8 @@ struct Ticket {
   // decided here.
   std::atomic<bool> is_given_up{false};
   std::shared_ptr<Interruption> interruption;
+  // What it may let the volume grow by, until it is answered; none where that is not accounted.
+  std::optional<Reservation> room{};
 };
 
 }  // namespace claimfs::backends::nfs

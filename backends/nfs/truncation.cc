@@ -49,9 +49,11 @@ void WrittenFile::end_truncation(PendingWrites::Truncation how) {
   truncations_.pop_front();
 }
 
-void WrittenFile::size_was_set(std::uint64_t size) {
+void WrittenFile::size_was_set(std::uint64_t size, std::optional<std::uint64_t> used) {
   after([&] {
     taken_end_ = std::min(taken_end_, size);
+    truncated_at_ = Clock::now();
+    if (charge_) charge_->truncated(size, used);
     if (!truncations_.empty() && truncations_.front().is_sent)
       end_truncation(PendingWrites::Truncation::Done);
   });

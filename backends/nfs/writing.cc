@@ -58,17 +58,15 @@ void NfsBackend::write(const Caller& caller, File& file, std::span<const std::by
                                  ? killing_set_id(ticket, to, std::move(answer))
                                  : std::move(answer);
   if (!options.append) {
-    to.written()->write(ticket, data, {.offset = static_cast<std::uint64_t>(offset)},
-                        to.told_errors, std::move(done));
+    write_within(ticket, to, data, {.offset = static_cast<std::uint64_t>(offset)}, std::move(done));
     return;
   }
   get(ticket, to.handle(),
-      [ticket, &to, bytes = std::vector<std::byte>(data.begin(), data.end()),
+      [this, ticket, &to, bytes = std::vector<std::byte>(data.begin(), data.end()),
        done = std::move(done)](Result<Attributes> attributes) mutable {
         if (!attributes) return done.complete(failure(attributes.error()));
-        to.written()->write(ticket, bytes,
-                            {.append_to = static_cast<std::uint64_t>(attributes->size)},
-                            to.told_errors, std::move(done));
+        write_within(ticket, to, bytes, {.append_to = static_cast<std::uint64_t>(attributes->size)},
+                     std::move(done));
         return true;
       });
 }

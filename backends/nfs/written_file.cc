@@ -32,7 +32,9 @@ PendingWrites::Verifier verifier_of(const writeverf3& bytes) {
 }  // namespace
 
 WrittenFile::WrittenFile(std::shared_ptr<WrittenVolume> volume, const FileHandle& handle)
-    : volume_(std::move(volume)), handle_(handle), pending_(volume_->spare) {}
+    : volume_(std::move(volume)), handle_(handle), pending_(volume_->spare) {
+  if (volume_->accounting) charge_.emplace(volume_->accounting);
+}
 
 WrittenFile::~WrittenFile() { volume_->held_bytes -= counted_bytes_; }
 
@@ -53,6 +55,8 @@ WrittenFile::Steps WrittenFile::decide() {
     steps.done.push_back(std::move(now->done));
     waiters_.erase(now);
   }
+  if (charge_ && !pending_.has_unsent()) charge_->all_sent();
+  if (charge_ && pending_.is_empty()) charge_->all_committed();
   const std::uint64_t held = pending_.held_bytes();
   volume_->held_bytes += held - counted_bytes_;  // modulo 2^64: it may be less
   counted_bytes_ = held;
@@ -96,6 +100,7 @@ void WrittenFile::send(const PendingWrites::Write& write) {
           self->pending_.written(number, {.count = written.count,
                                           .is_stable = written.committed != UNSTABLE,
                                           .verifier = verifier_of(written.verf)});
+          self->account_for({offset, offset + written.count}, written.file_wcc.after);
         });
       });
   if (const auto session = volume_->session.lock())
@@ -107,12 +112,12 @@ void WrittenFile::send(const PendingWrites::Write& write) {
 void WrittenFile::send_commit() {
   auto call = make_call<Commit>(
       ticket_of_ours(), [handle = handle_](COMMIT3args& to) { to.file = handle.raw(); },
-      [self = shared_from_this()](Result<COMMIT3res*> reply, bool) {
+      [self = shared_from_this(), sent_at = Clock::now()](Result<COMMIT3res*> reply, bool) {
         self->after([&] {
-          if (reply)
-            self->pending_.committed(verifier_of((*reply)->COMMIT3res_u.resok.verf));
-          else
-            self->pending_.commit_failed(reply.error().code);
+          if (!reply) return self->pending_.commit_failed(reply.error().code);
+          const COMMIT3resok& committed = (*reply)->COMMIT3res_u.resok;
+          self->pending_.committed(verifier_of(committed.verf));
+          self->account_for(committed.file_wcc.after, sent_at);
         });
       });
   if (const auto session = volume_->session.lock())
@@ -121,27 +126,32 @@ void WrittenFile::send_commit() {
     call->fail(EIO);
 }
 
-void WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data,
-                        Place place, WriteErrors::Cursor& cursor, Answer<std::size_t> answer) {
+bool WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data,
+                        Place place, Room room, WriteErrors::Cursor& cursor,
+                        Answer<std::size_t>& answer) {
   bool must_wait = false;
+  std::size_t fits = 0;
   after([&] {
     const std::uint64_t offset = place.append_to ? pending_.size(*place.append_to) : place.offset;
+    fits = pay({offset, offset + data.size()}, room);
+    if (fits == 0) return;
     writer_ = ticket->identity;
     ::clock_gettime(CLOCK_REALTIME, &written_at_);
-    pending_.write(offset, data);
+    pending_.write(offset, data.first(fits));
     must_wait =
         pending_.writes_through() || volume_->held_bytes.load() > WrittenVolume::kMostHeldBytes;
   });
+  if (fits == 0) return false;
   if (!must_wait) {
     push_soon();
-    answer.complete(data.size());
-    return;
+    answer.complete(fits);
+    return true;
   }
-  flush(ticket, &cursor,
-        [size = data.size(), answer = std::move(answer)](Result<void> flushed) mutable {
-          if (!flushed) return answer.complete(failure(flushed.error()));
-          return answer.complete(size);
-        });
+  flush(ticket, &cursor, [fits, answer = std::move(answer)](Result<void> flushed) mutable {
+    if (!flushed) return answer.complete(failure(flushed.error()));
+    return answer.complete(fits);
+  });
+  return true;
 }
 
 void WrittenFile::flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Cursor* cursor,
@@ -253,6 +263,8 @@ void WrittenFile::correct(Attributes& attributes, Clock::time_point asked_at) {
     mode_asked_at_ = asked_at;
     may_have_set_id_.store((attributes.mode & (S_ISUID | S_ISGID)) != 0, std::memory_order_relaxed);
   }
+  if (charge_)
+    tell_charge(attributes.blocks * 512, static_cast<std::uint64_t>(attributes.size), asked_at);
   if (asked_at <= taken_at_)
     attributes.size = std::max(attributes.size, static_cast<off_t>(taken_end_));
   if (pending_.is_empty()) return;
@@ -260,56 +272,6 @@ void WrittenFile::correct(Attributes& attributes, Clock::time_point asked_at) {
   if (!pending_.has_unsent() || !is_later(written_at_, attributes.mtime)) return;
   attributes.mtime = written_at_;
   if (is_later(written_at_, attributes.ctime)) attributes.ctime = written_at_;
-}
-
-std::shared_ptr<WrittenFile> WrittenFiles::find(const FileHandle& handle) const {
-  if (!has_any_.load(std::memory_order_relaxed)) return nullptr;
-  return known_.with([&](const Known& known) -> std::shared_ptr<WrittenFile> {
-    const auto found = known.files.find(std::string(handle.bytes()));
-    return found == known.files.end() ? nullptr : found->second.lock();
-  });
-}
-
-std::shared_ptr<WrittenFile> WrittenFiles::get(const FileHandle& handle,
-                                               const std::shared_ptr<WrittenVolume>& volume) {
-  return known_.with([&](Known& known) {
-    std::weak_ptr<WrittenFile>& place = known.files[std::string(handle.bytes())];
-    std::shared_ptr<WrittenFile> file = place.lock();
-    if (file) return file;
-    file = std::make_shared<WrittenFile>(volume, handle);
-    place = file;
-    has_any_.store(true);
-    if (known.files.size() >= known.sweep_at) {
-      std::erase_if(known.files, [](const auto& one) { return one.second.expired(); });
-      known.sweep_at = std::max<std::size_t>(64, 2 * known.files.size());
-    }
-    return file;
-  });
-}
-
-void WrittenFiles::keep(std::shared_ptr<WrittenFile> closed) {
-  std::shared_ptr<WrittenFile> over;  // may end: not under the lock
-  known_.with([&](Known& known) {
-    if (!known.kept.empty() && known.kept.back() == closed) return;
-    known.kept.push_back(std::move(closed));
-    if (known.kept.size() <= kMostKept) return;
-    over = std::move(known.kept.front());
-    known.kept.pop_front();
-  });
-}
-
-void WrittenFiles::let_go() {
-  std::deque<std::shared_ptr<WrittenFile>> kept;
-  known_.with([&](Known& known) { kept.swap(known.kept); });
-}
-
-std::vector<std::shared_ptr<WrittenFile>> WrittenFiles::all() const {
-  return known_.with([](const Known& known) {
-    std::vector<std::shared_ptr<WrittenFile>> living;
-    for (const auto& [handle, place] : known.files)
-      if (auto file = place.lock()) living.push_back(std::move(file));
-    return living;
-  });
 }
 
 }  // namespace claimfs::backends::nfs

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/nfs/file_charge.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/pending_writes.h"
 #include "backends/nfs/session.h"
@@ -21,9 +22,10 @@ namespace claimfs::backends::nfs {
 // What the files of one volume that are written to share.
 struct WrittenVolume {
   WrittenVolume(std::shared_ptr<Session> to, std::size_t write_size,
-                std::optional<Clock::duration> soft)
+                std::optional<Clock::duration> soft, std::shared_ptr<Accounting> whose = nullptr)
       : session(std::move(to)),
         soft_deadline(soft),
+        accounting(std::move(whose)),
         spare(std::make_shared<SpareBuffers>(write_size, kMostSpare)) {}
 
   static constexpr std::size_t kMostSpare = 32;
@@ -32,6 +34,7 @@ struct WrittenVolume {
 
   const std::weak_ptr<Session> session;
   const std::optional<Clock::duration> soft_deadline;
+  const std::shared_ptr<Accounting> accounting;  // null: nothing is accounted
   const std::shared_ptr<SpareBuffers> spare;
   std::atomic<std::uint64_t> held_bytes{0};
 };
@@ -50,8 +53,19 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
     std::uint64_t offset = 0;
     std::optional<std::uint64_t> append_to{};
   };
-  void write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data, Place place,
-             WriteErrors::Cursor& cursor, Answer<std::size_t> answer);
+  // What pays for it, where that is accounted: filled up with what is at hand. Written is what it
+  // is enough for, from the beginning, or all or nothing.
+  struct Room {
+    Reservation& reserved;
+    bool must_be_enough = false;
+  };
+  // False when there is no room: nothing has happened, and the answer is still to be given.
+  bool write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data, Place place,
+             Room room, WriteErrors::Cursor& cursor, Answer<std::size_t>& answer);
+  // The room that writing there takes at worst, with what has to be over.
+  std::uint64_t price(Place place, std::size_t size);
+  // Something is kept for it that a flush gives back.
+  bool has_set_aside();
 
   // Answers when all that was written before is on the server's disk, or has failed: with the
   // error, if the cursor's open has not been told.
@@ -85,9 +99,14 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   // not sent until that has ended, and never if it succeeded.
   void set_size(const std::shared_ptr<Ticket>& ticket, std::uint64_t size,
                 std::function<void(int error)> go);
-  // What became of it. Also after a SETATTR that was not announced: everything had been flushed.
-  void size_was_set(std::uint64_t size);
+  // What became of it, and what the file occupies now, if the server has said. Also after a SETATTR
+  // that was not announced: everything had been flushed.
+  void size_was_set(std::uint64_t size, std::optional<std::uint64_t> used);
   void size_was_not_set();
+  // Whether the server has to be asked what it occupies before it is truncated.
+  bool needs_word();
+  // It is gone from the server, where it occupied so much.
+  void was_removed(std::uint64_t used, Accounting::Since since);
   // By the server's last word on it that was corrected; true while there is none.
   bool may_have_set_id() const { return may_have_set_id_.load(std::memory_order_relaxed); }
 
@@ -110,8 +129,14 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
     std::vector<std::function<void(int)>> done;
   };
 
-  Steps decide();                     // under mutex_
-  void was_taken(std::uint64_t end);  // under mutex_
+  // These under mutex_.
+  Steps decide();
+  void was_taken(std::uint64_t end);
+  std::size_t pay(ByteRange range, Room room);
+  void account_for(ByteRange taken, const post_op_attr& after);
+  void account_for(const post_op_attr& after, Clock::time_point asked_at);
+  void tell_charge(std::uint64_t used, std::uint64_t size, Clock::time_point asked_at);
+
   void perform(Steps steps);
   void send(const PendingWrites::Write& write);
   void send_commit();
@@ -132,11 +157,13 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   std::mutex mutex_;
   // The rest is guarded by it.
   PendingWrites pending_;
-  Identity writer_;  // the last one: on whose behalf data goes
+  std::optional<FileCharge> charge_;  // none: nothing is accounted
+  Identity writer_;                   // the last one: on whose behalf data goes
   timespec written_at_{};
   // What the server has taken in, lately: answers to who asked before need not know of it.
   std::uint64_t taken_end_ = 0;
   Clock::time_point taken_at_{};
+  Clock::time_point truncated_at_{};
   Clock::time_point mode_asked_at_{};
   std::list<Waiter> waiters_;
   std::list<Truncation> truncations_;  // in turn

@@ -4,8 +4,7 @@
 # shellcheck disable=SC2317  # functions that wait_for calls
 
 load mount.bash
-
-MI=$((1 << 20))
+load capacity.bash
 
 setup() {
   make_workspace
@@ -23,14 +22,6 @@ data_of() {
   mount_claims data
 }
 
-# What the claim occupies on the host, as du counts.
-occupied() { du -s --block-size=1 "$HOST/data" | cut -f1; }
-# df_of FIELD: in bytes
-df_of() { limit 10 df -B1 --output="$1" "$DATA" | tail -n 1 | tr -d ' %'; }
-# write FILE OPTIONS…: zeros, with dd
-write() { limit 120 dd if=/dev/zero of="$1" "${@:2}" status=none; }
-fill() { expect_errno ENOSPC write "$1" bs="${2:-1M}"; }
-is_full() { [ "$(occupied)" -le "$1" ] && [ "$(occupied)" -gt $(($1 - $1 / 50)) ]; }
 grow_to() { claimfs patch pvc data -p "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"$1\"}}}}"; }
 
 @test "filling a claim: a short write, then ENOSPC; df is at 100 %, and one event says so" {
@@ -220,25 +211,7 @@ YAML
 
 @test "two mounts of one volume share its capacity, to the end" {
   data_of 64Mi modes=ReadWriteMany
-  mkdir "$MNT.second"
-  NODE=node-b claimfs mount "$MNT.second"
-  watch_for_hang "$MNT.second" 120
-  for i in 1 2 3; do
-    spawn dd if=/dev/zero of="$DATA/first$i" bs=64k
-    spawn dd if=/dev/zero of="$MNT.second/default/data/second$i" bs=64k
-  done
-  wait_for 30 is_full $((64 * MI))
-  for i in 1 2 3; do
-    expect_errno ENOSPC write "$DATA/first$i" bs=1M conv=notrunc oflag=append
-    expect_errno ENOSPC write "$MNT.second/default/data/second$i" bs=1M conv=notrunc oflag=append
-  done
-  is_full $((64 * MI))
-  # What one removes the other may write.
-  rm "$DATA"/first*
-  room() { write "$MNT.second/default/data/more" bs=1M count=8; }
-  wait_for 10 room
-  [ "$(occupied)" -le $((64 * MI)) ]
-  claimfs unmount "$MNT.second"
+  two_mounts_fill $((64 * MI))
 }
 
 @test "the limit survives the daemon" {
@@ -283,7 +256,7 @@ PY
   limit 60 cat "$DATA/file" >/dev/null
   limit 60 cat "$DATA/file" >/dev/null
   after=$(read_calls)
-  [ $((after - before)) -lt $MI ]
+  [ $((after - before)) -lt "$MI" ]
   # While somebody writes it, too, and what they write is seen.
   exec 7<>"$DATA/file"
   printf written >&7

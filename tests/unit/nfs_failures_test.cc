@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/unit/interrupted.h"
 #include "tests/unit/nfs_volume.h"
 
 namespace claimfs::tests {
@@ -12,25 +13,6 @@ namespace claimfs::tests {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-namespace {
-
-// A caller whose interruption comes from the test.
-struct Interrupted final : Interruption {
-  void on_interrupt(std::function<void()> give_up) override { now = std::move(give_up); }
-  std::function<void()> now;
-};
-
-Caller caller_who_can(std::shared_ptr<Interrupted>& interruption) {
-  Caller caller;
-  caller.interruptions = {[](void* held) -> std::shared_ptr<Interruption> {
-                            return *static_cast<std::shared_ptr<Interrupted>*>(held);
-                          },
-                          &interruption};
-  return caller;
-}
-
-}  // namespace
 
 TEST_CASE("a volume goes on when its server has crashed and come back", "[nfs]") {
   if (!can_run()) return;

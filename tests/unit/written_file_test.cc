@@ -30,8 +30,10 @@ TEST_CASE("an answer that is older than what the server has taken in is put righ
   const auto ticket = std::make_shared<nfs::Ticket>();
   auto cursor = file->open();
   const std::string text = "hello";
-  REQUIRE(ask<std::size_t>([&](auto answer) {
-    file->write(ticket, std::as_bytes(std::span(text)), {.offset = 0}, cursor, std::move(answer));
+  REQUIRE(ask<std::size_t>([&](Answer<std::size_t> answer) {
+    Reservation none;
+    file->write(ticket, std::as_bytes(std::span(text)), {.offset = 0}, {.reserved = none}, cursor,
+                answer);
   }));
   CHECK(size_told(0, before) == 5);  // held here
   REQUIRE(ask<void>([&](auto answer) { file->flush(ticket, &cursor, std::move(answer)); }));
@@ -39,7 +41,7 @@ TEST_CASE("an answer that is older than what the server has taken in is put righ
   CHECK(size_told(0, before) == 5);  // asked for before the server had it
   CHECK(size_told(7, before) == 7);
   CHECK(size_told(0, after) == 0);  // somebody else has truncated it
-  file->size_was_set(2);
+  file->size_was_set(2, std::nullopt);
   CHECK(size_told(0, before) == 2);
 
   Attributes set_id;

@@ -1,14 +1,14 @@
 #include <algorithm>
 #include <thread>
 
-#include "backends/host_path/accounting.h"
+#include "backends/capacity_account.h"
 
-// What the counting thread does for the accounting.
-namespace claimfs::backends::host_path {
+// What the counting thread does for an account.
+namespace claimfs::backends {
 
 namespace {
 
-// Maps store without a word, and credit that is not used is somebody else's.
+// What nobody tells of has to be looked at, and credit that is not used is somebody else's.
 constexpr std::chrono::milliseconds kLookAfter{1000};
 constexpr std::chrono::seconds kReportInterval{10};
 constexpr int kTries = 1000;
@@ -16,22 +16,22 @@ constexpr std::chrono::microseconds kPause{200};
 
 }  // namespace
 
-void Accounting::count_begins() {
+void CapacityAccount::count_begins() {
   std::scoped_lock lock(asking_);
   at_begin_ = ledger_.state();
-  moves_at_begin_ = directory_moves_.load();
+  moves_at_begin_ = moves_.load();
   is_alone_ = is_counted_ && shared_->begin_recount().has_value();
 }
 
 // The lock lets changes pass for as long as there are some. A busy volume is recounted another
 // time.
-std::unique_lock<std::shared_mutex> Accounting::moment_without_changes() {
+std::unique_lock<std::shared_mutex> CapacityAccount::moment_without_changes() {
   std::unique_lock lock(changing_, std::defer_lock);
   for (int i = 0; i < kTries && !lock.try_lock(); ++i) std::this_thread::sleep_for(kPause);
   return lock;
 }
 
-void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
+void CapacityAccount::count_ended(std::uint64_t bytes, bool is_complete) {
   {
     const std::unique_lock no_changes = moment_without_changes();
     std::scoped_lock lock(asking_);
@@ -44,6 +44,7 @@ void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
     // nothing has, it is the host that has put something there.
     const bool is_quiet = state.grown == at_begin_.grown && state.shrunk == at_begin_.shrunk;
     const bool is_better = bound < bound_.load() ? is_complete : is_quiet;
+    const bool has_seen_all = moves_at_begin_ == moves_.load() && moving_.load() == 0;
     if (!is_counted_) {
       const auto established = shared_->establish(bound);
       if (established) {
@@ -52,24 +53,31 @@ void Accounting::count_ended(std::uint64_t bytes, bool is_complete) {
       } else {
         count_failure_ = established.error();
       }
-    } else if (no_changes && is_alone_ && is_better && moves_at_begin_ == directory_moves_.load()) {
-      if (shared_->end_recount(bound)) bound_.store(bound);
+    } else if (no_changes && is_alone_ && is_better && has_seen_all) {
+      if (shared_->end_recount(bound)) {
+        bound_.store(bound);
+        ++recounts_;
+      }
     }
   }
   counted_.notify_all();
 }
 
-std::optional<std::chrono::milliseconds> Accounting::look_after() {
+void CapacityAccount::count_failed(const Error& why) {
+  {
+    std::scoped_lock lock(asking_);
+    if (is_counted_) return;
+    count_failure_ = why;
+  }
+  counted_.notify_all();
+}
+
+std::optional<std::chrono::milliseconds> CapacityAccount::look_after() {
   is_looked_after_.store(false);  // who comes from now on may have been missed
-  look_at_mapped();
+  const bool is_to_look_again = look_at_files();
   adjust_bound();
   const bool is_to_report = !report();
-  bool is_anything_mapped = false;
-  {
-    std::scoped_lock lock(mapped_lock_);
-    is_anything_mapped = !mapped_.empty();
-  }
-  if (!is_anything_mapped && ledger_.credit() == 0 && ledger_.debt() == 0 && !is_to_report)
+  if (!is_to_look_again && ledger_.credit() == 0 && ledger_.debt() == 0 && !is_to_report)
     return std::nullopt;
   is_looked_after_.store(true);
   return kLookAfter;
@@ -77,7 +85,7 @@ std::optional<std::chrono::milliseconds> Accounting::look_after() {
 
 // What was stored past us is in the bound from now on; and what this mount has over and does not
 // use goes back, for the others.
-void Accounting::adjust_bound() {
+void CapacityAccount::adjust_bound() {
   std::scoped_lock lock(asking_);
   if (!is_counted_ || is_ending_) return;
   const std::uint64_t debt = ledger_.debt();
@@ -101,7 +109,7 @@ void Accounting::adjust_bound() {
 }
 
 // False when there is something to report later.
-bool Accounting::report() {
+bool CapacityAccount::report() {
   if (!is_full_.load()) return true;
   const auto now = Clock::now();
   if (reported_at_ && now - *reported_at_ < kReportInterval) return false;
@@ -111,4 +119,4 @@ bool Accounting::report() {
   return true;
 }
 
-}  // namespace claimfs::backends::host_path
+}  // namespace claimfs::backends
