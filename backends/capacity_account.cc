@@ -104,21 +104,33 @@ Result<void> CapacityAccount::ask(Reservation& room, std::uint64_t wanted, std::
   }
   room.fill(wanted);  // whoever asked before may have brought enough
   if (room.bytes() == wanted) return {};
-  const std::uint64_t need = wanted - room.bytes();
+  TRY_VOID(raise(wanted - room.bytes(), least > room.bytes() ? least - room.bytes() : 0));
+  room.fill(wanted);
+  return {};
+}
+
+Result<void> CapacityAccount::raise(std::uint64_t need, std::uint64_t least) {
   const std::uint64_t capacity = capacity_.load();
   std::uint64_t debt = 0;
   std::uint64_t granted = 0;
   const std::uint64_t bound = TRY(shared_->change([&](std::uint64_t current) {
     debt = ledger_.debt();
     const std::uint64_t free = capacity > current + debt ? capacity - current - debt : 0;
-    granted = room.bytes() + free < least ? 0 : chunk_for(free, need);
+    granted = free < least ? 0 : chunk_for(free, need);
     return current + debt + granted;
   }));
   bound_.store(bound);
+  last_granted_.store(granted);
   ledger_.grant(debt + granted);
-  room.fill(wanted);
   if (granted > 0) call_for_look();  // is it used?
   return {};
+}
+
+void CapacityAccount::grant_ahead() {
+  std::scoped_lock lock(asking_);
+  if (!is_counted_ || is_ending_ || !has_plenty()) return;
+  // Whoever needs it will ask again, and be told why not.
+  [[maybe_unused]] const Result<void> raised = raise(0, 0);
 }
 
 tl::unexpected<Error> CapacityAccount::refuse_for_room() {

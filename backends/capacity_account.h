@@ -56,6 +56,12 @@ class CapacityAccount : public CountWatcher {
   void end_waiting();
   void forget_count();
 
+  // A grant before it is needed. Nothing where the last one says that little is free. Blocks as the
+  // store does.
+  static constexpr std::uint64_t kPlenty = std::uint64_t{32} << 20;
+  void grant_ahead();
+  bool has_plenty() const { return last_granted_.load() >= kPlenty; }
+
   // Has the counting thread come soon, if it would not anyway.
   void call_for_look();
   // Looks at what nobody tells of; whether it has to be done again.
@@ -74,6 +80,9 @@ class CapacityAccount : public CountWatcher {
 
  private:
   Result<void> ask(Reservation& room, std::uint64_t wanted, std::uint64_t least);
+  // Raises the bound for who needs so much; not at all when less than `least` is free. Under
+  // asking_.
+  Result<void> raise(std::uint64_t need, std::uint64_t least);
   std::unique_lock<std::shared_mutex> moment_without_changes();
   void adjust_bound();
   bool report();
@@ -83,6 +92,7 @@ class CapacityAccount : public CountWatcher {
   const std::unique_ptr<SharedBound> shared_;
 
   std::atomic<std::uint64_t> bound_{0};  // as last seen
+  std::atomic<std::uint64_t> last_granted_{0};
   std::atomic<bool> is_counted_{false};  // changed under asking_
   std::atomic<bool> is_active_{false};
   std::atomic<bool> is_full_{false};  // somebody was refused since it was last reported

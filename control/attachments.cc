@@ -293,6 +293,7 @@ Result<void> Attachments::write(Mirror& mirror, const Request& request, const Cl
     TRY_VOID(mirror.follow(milliseconds(0)));
     return failure(EAGAIN);
   }
+  if (attached_) attached_(name, claim.metadata.uid);
   spdlog::info("attach=done claim={}/{} volume={} node={} writes={}", claim.metadata.name_space,
                claim.metadata.name, claim.volume_name, asker_.node, wanted.writes);
   return {};

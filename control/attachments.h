@@ -55,6 +55,11 @@ class Attachments {
   // Called when there is something to do for turn(). Set before the first attach().
   void set_wake(std::function<void()> wake);
 
+  // Called by turn() for each attachment that is made, before whoever asked for it is answered. Set
+  // by the thread of turn().
+  using Attached = std::function<void(const std::string& attachment, const std::string& claim_uid)>;
+  void set_attached(Attached attached) { attached_ = std::move(attached); }
+
   // How long somebody who stands in the way has time to give way.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
@@ -86,6 +91,7 @@ class Attachments {
   EventRecorder& events_;
   const Asker asker_;
   const EndConsumer end_consumer_;
+  Attached attached_;
   Guarded<std::vector<std::unique_ptr<Request>>> inbox_;
   const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
   std::vector<std::unique_ptr<Request>> waiting_;

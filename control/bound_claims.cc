@@ -58,6 +58,10 @@ Result<void> follow(store::Store& store, Mirror& mirror, Changes& changes,
   std::stop_callback wake_at_end(stop, wake);
   duties.attachments.set_wake(wake);
   duties.releases.set_wake(wake);
+  duties.attachments.set_attached(
+      [&releases = duties.releases](const std::string& attachment, const std::string& claim_uid) {
+        releases.attached(attachment, claim_uid);
+      });
   bool are_some_draining = false;
   std::map<std::string, volumes::MountRecord> mounts;
   while (!stop.stop_requested()) {
@@ -112,6 +116,7 @@ void follow_bound_claims(store::Store& store, std::stop_token stop, const MountD
     std::unique_lock lock(mutex);
     never.wait_for(lock, stop, kRetry, [] { return false; });
   }
+  duties.attachments.set_attached(nullptr);
   duties.attachments.set_wake(nullptr);
   duties.releases.set_wake(nullptr);
 }

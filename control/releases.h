@@ -18,7 +18,7 @@ namespace claimfs::control {
 // the attachment, or the claim's deletion. Whether the mount still uses it is proven by the kernel
 // (DESIGN.md 6); this carries the questions and the answers through the store.
 //
-// turn() and touched() belong to the thread of the mirror.
+// turn(), touched() and attached() belong to the thread of the mirror.
 class Releases {
  public:
   // What this mount's filesystem does for it. All are called by turn().
@@ -41,6 +41,11 @@ class Releases {
 
   // Tells of a change in the mirror, as Mirror::Touched.
   void touched(const volumes::ObjectKey& key);
+
+  // This mount has got it: even if it is taken away before the next turn, that is told.
+  void attached(const std::string& attachment, const std::string& claim_uid) {
+    own_[attachment] = claim_uid;
+  }
 
   std::chrono::milliseconds turn(Mirror& mirror);
   void set_wake(std::function<void()> wake);

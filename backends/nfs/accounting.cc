@@ -46,6 +46,14 @@ void Accounting::when_there_is_room(std::uint64_t wanted, std::uint64_t least, U
   use(failure(EIO));
 }
 
+void Accounting::ask_ahead() {
+  if (is_asked_ahead_.exchange(true)) return;
+  std::scoped_lock lock(mutex_);
+  if (!is_serving_) return;
+  requests_.emplace_back();
+  asked_.notify_all();
+}
+
 // In the end, everybody who still waits hears of that.
 void Accounting::serve() {
   std::unique_lock lock(mutex_);
@@ -55,7 +63,12 @@ void Accounting::serve() {
     const Request next = std::move(requests_.front());
     requests_.pop_front();
     lock.unlock();
-    next.use(reserve(next.wanted, next.least));
+    if (next.use) {
+      next.use(reserve(next.wanted, next.least));
+    } else {
+      grant_ahead();
+      is_asked_ahead_.store(false);
+    }
     lock.lock();
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,10 +27,12 @@ class Accounting final : public CapacityAccount {
   Result<void> start();
   void end();
 
-  // Room as there is now, without asking anybody.
+  // Room as there is now, without asking anybody. Before it runs out more is asked for, so that a
+  // stream of writes does not wait for that.
   Reservation room_at_hand(std::uint64_t wanted) {
     Reservation room(ledger_);
     room.fill(wanted);
+    if (ledger_.credit() < kPlenty / 2 && has_plenty()) ask_ahead();
     return room;
   }
   // As reserve(), which may wait: called once, later, on the account's own thread.
@@ -73,16 +76,19 @@ class Accounting final : public CapacityAccount {
   struct Request {
     std::uint64_t wanted = 0;
     std::uint64_t least = 0;
-    Use use;
+    Use use;  // null: more is wanted for later
   };
 
   void serve();
+  void ask_ahead();
 
   struct Directory {
     std::uint64_t used = 0;
     std::uint64_t recounts = 0;
   };
   Guarded<std::unordered_map<std::string, Directory>> directories_;  // by handle; not all
+
+  std::atomic<bool> is_asked_ahead_{false};
 
   std::mutex mutex_;
   std::condition_variable asked_;

@@ -39,7 +39,6 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
       [this, ticket, handle, size = changes.size, change = std::move(change),
        answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
         recent_changes_.note(handle);
-        granted_rights_.drop(handle);
         const auto after = reply ? told((*reply)->SETATTR3res_u.resok.obj_wcc.after) : std::nullopt;
         if (const auto written = written_files_.find(handle); written && size.set_it) {
           if (reply)

@@ -11,7 +11,6 @@
 #include "backends/nfs/accounting.h"
 #include "backends/nfs/attributes_of.h"
 #include "backends/nfs/file.h"
-#include "backends/nfs/granted_rights.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
 #include "backends/nfs/local_locks.h"
@@ -262,7 +261,6 @@ class NfsBackend final : public Backend {
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
   LocalLocks locks_;
-  GrantedRights granted_rights_;  // on an exclusive volume
   RecentChanges recent_changes_;
   // What a directory's attributes are known from may not be older.
   std::atomic<Clock::time_point> moved_at_{};

@@ -21,15 +21,6 @@ unsigned rights_for(int flags) {
   return rights;
 }
 
-constexpr unsigned kRightsToFiles =
-    ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_EXECUTE;
-
-bool has(unsigned granted, unsigned wanted) {
-  // Who may run a file may have it read for that.
-  if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
-  return (granted & wanted) == wanted;
-}
-
 struct Verifier {
   createverf3 bytes;
 };
@@ -62,25 +53,21 @@ void NfsBackend::open(const Caller& caller, Inode& inode, int flags,
   // Open from now on: a name that goes meanwhile hides it.
   auto file = make_file(*ticket, handle, flags);
   const unsigned rights = rights_for(flags);
-  // On a shared volume each open asks anew: close-to-open.
-  if (options_.exclusive && has(granted_rights_.of(handle, ticket->identity), rights)) {
-    answer.complete(std::move(file));
-    return;
-  }
   ask<Access>(
       ticket,
-      [handle](ACCESS3args& to) {
+      [handle, rights](ACCESS3args& to) {
         to.object = handle.raw();
-        to.access = kRightsToFiles;
+        // Who may run a file may have it read for that.
+        to.access = rights | ACCESS3_EXECUTE;
       },
       [this, ticket, handle, rights, file = std::move(file), answer = std::move(answer)](
           Result<ACCESS3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
         if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes))
           corrected(*ticket, handle, *attributes);  // tells who writes of set-id bits
-        const unsigned granted = (*reply)->ACCESS3res_u.resok.access;
-        if (!has(granted, rights)) return answer.refuse(EACCES);
-        granted_rights_.add(handle, ticket->identity, granted);
+        unsigned granted = (*reply)->ACCESS3res_u.resok.access;
+        if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
+        if ((granted & rights) != rights) return answer.refuse(EACCES);
         answer.complete(std::move(file));
       });
 }

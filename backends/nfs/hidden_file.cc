@@ -9,16 +9,21 @@ namespace claimfs::backends::nfs {
 bool HiddenNames::contains(const FileHandle& directory, std::string_view name) const {
   if (!name.starts_with(".nfs")) return false;
   return names_.with([&](const auto& names) {
-    return names.contains({std::string(directory.bytes()), std::string(name)});
+    return names.all.contains({std::string(directory.bytes()), std::string(name)});
   });
 }
 
 void HiddenNames::add(const FileHandle& directory, const std::string& name) {
-  names_.with([&](auto& names) { names.emplace(directory.bytes(), name); });
+  names_.with([&](Names& names) { names.all.emplace(directory.bytes(), name); });
 }
 
 void HiddenNames::remove(const FileHandle& directory, const std::string& name) {
-  names_.with([&](auto& names) { names.erase({std::string(directory.bytes()), name}); });
+  names_.with([&](Names& names) {
+    names.gone.emplace_back(directory.bytes(), name);
+    if (names.gone.size() <= kMostGone) return;
+    names.all.erase(names.gone.front());
+    names.gone.pop_front();
+  });
 }
 
 std::string HiddenNames::make_name() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,13 +22,20 @@ class HiddenNames {
  public:
   bool contains(const FileHandle& directory, std::string_view name) const;
   void add(const FileHandle& directory, const std::string& name);
+  // It is gone from the server. A listing that was asked for before may have it still, so the last
+  // ones stay unseen.
   void remove(const FileHandle& directory, const std::string& name);
   // One that nobody has: random.
   static std::string make_name();
 
  private:
-  // By the directory's handle.
-  Guarded<std::set<std::pair<std::string, std::string>>> names_;
+  static constexpr std::size_t kMostGone = 256;
+  using Name = std::pair<std::string, std::string>;  // with its directory's handle before it
+  struct Names {
+    std::set<Name> all;
+    std::deque<Name> gone;  // of these, the oldest first
+  };
+  Guarded<Names> names_;
 };
 
 // One file that has only a hidden name. With the last who holds this it goes from the server, in

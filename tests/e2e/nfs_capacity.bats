@@ -210,19 +210,19 @@ YAML
   mount_claims data local
   [ "$(limit 30 ls "$DATA" | wc -l)" = 400 ]
   fault stall
-  # Who waits holds the directory for the kernel, too: the second one comes after the first.
-  spawn dd if=/dev/zero of="$DATA/other" bs=64k count=1
+  # In a directory each: who waits holds it for the kernel, too.
+  spawn dd if=/dev/zero of="$DATA/1/file" bs=64k count=1
   local impatient=$SPAWNED
-  spawn dd if=/dev/zero of="$DATA/file" bs=64k count=1
+  spawn dd if=/dev/zero of="$DATA/2/file" bs=64k count=1
   local writer=$SPAWNED
   for i in $(seq 20); do write "$MNT/default/local/$i" bs=64k count=1; done
   limit 5 cat "$MNT/.claimfs/status"
   kill "$impatient"
-  wait_for 5 is_gone "$impatient"
+  wait_for 10 is_gone "$impatient"
   kill -0 "$writer"
   fault pass
   wait_for 20 is_gone "$writer"
-  [ "$(stat -c %s "$DATA/file")" = 65536 ]
+  [ "$(stat -c %s "$DATA/2/file")" = 65536 ]
 }
 
 @test "enforcement on a server can be switched off, and quota is none that a server has" {

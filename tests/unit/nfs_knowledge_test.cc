@@ -136,18 +136,4 @@ TEST_CASE("a listing does not bring back what has been changed since it was begu
   }
 }
 
-TEST_CASE("rights that were granted are asked for again when a mode changes", "[nfs]") {
-  if (!can_run()) return;
-  const NfsServer server({.squash = "Root_Squash", .access = "RW"});
-  std::filesystem::permissions(server.directory(), std::filesystem::perms(0777));
-  Volume volume(exclusive_on(server), {});
-  const Known file = volume.put(volume.root(), "file", "text");
-  REQUIRE(volume.open(*file.inode, O_RDONLY));
-  CHECK(volume.open(*file.inode, O_RDONLY));
-  REQUIRE(volume.change(*file.inode, {.mode = 0}));
-  // Its owner is asked for no right; from now on that is somebody else.
-  CHECK(::chown((server.directory() + "/file").c_str(), 0, 0) == 0);
-  CHECK(comes_true([&] { return code_of(volume.open(*file.inode, O_RDONLY)) == EACCES; }));
-}
-
 }  // namespace claimfs::tests
