@@ -17,10 +17,12 @@ bench() {
 
 # No mount, directory or process of a benchmark below the workspace.
 expect_nothing_left() {
-  expect_text '' "$(mounts_in_workspace | grep -F claimfs-bench.)"
-  expect_text '' "$(compgen -G "$WORK/claimfs-bench.*")"
+  nothing_is_mounted
+  [ -z "$(compgen -G "$WORK/claimfs-bench.*")" ]
   wait_for 10 nothing_runs
 }
+something_is_mounted() { mounts_in_workspace | grep -qF claimfs-bench.; }
+nothing_is_mounted() { ! something_is_mounted; }
 nothing_runs() { ! grep -qsaF "$WORK/claimfs-bench." /proc/[0-9]*/cmdline; }
 
 # measured BACKEND ROW ROUNDS PLACE…: exactly these were measured in that row, each so many times.
@@ -91,7 +93,6 @@ interrupted() {
   expect_nothing_left
   [ ! -e "$WORK/results" ]
 }
-something_is_mounted() { mounts_in_workspace | grep -qF claimfs-bench.; }
 a_round_is_done() { compgen -G "$WORK/claimfs-bench.*/host/*/Sqlite-1.*" >/dev/null; }
 a_server_runs() { pgrep -f "ganesha.nfsd.*$WORK/claimfs-bench." >/dev/null; }
 postgres_runs() { pgrep -f "postgres -D $WORK/claimfs-bench..*mount" >/dev/null; }
