@@ -136,6 +136,10 @@ std::string metrics_text(store::Store& store, fs::Filesystem* filesystem) {
   text << "claimfs_inodes " << filesystem->nodes().size() << "\n";
   gauge("claimfs_open_handles", "Files and directories that are open in this mount.");
   text << "claimfs_open_handles " << filesystem->open_handles() << "\n";
+  text << "# HELP claimfs_requests_total Requests of the kernel, by FUSE operation.\n"
+          "# TYPE claimfs_requests_total counter\n";
+  for (const auto& [operation, count] : filesystem->request_counts().totals())
+    text << "claimfs_requests_total{operation=\"" << operation << "\"} " << count << "\n";
   volume_metrics(text, *filesystem);
   return text.str();
 }

@@ -15,6 +15,7 @@
 #include "fs/inode_numbers.h"
 #include "fs/lock_book.h"
 #include "fs/node_table.h"
+#include "fs/request_counts.h"
 #include "fs/tree.h"
 #include "fs/waiting_threads.h"
 
@@ -196,6 +197,7 @@ class Filesystem {
 
   NodeTable& nodes() { return nodes_; }
   Tree& tree() { return tree_; }
+  RequestCounts& request_counts() { return request_counts_; }
   // The volume of the node that a request names; null for an unknown node.
   ServedVolume* volume_of(NodeId node);
   std::uint64_t open_handles() const { return open_handles_.load(); }
@@ -242,6 +244,7 @@ class Filesystem {
   std::shared_ptr<ServedVolume> tree_volume_;
   NodeTable nodes_;
   InodeNumbers numbers_;
+  RequestCounts request_counts_;
   Effects effects_;
   PassthroughDoor* door_ = nullptr;
   std::atomic<std::uint64_t> open_handles_{0};

@@ -15,6 +15,14 @@
 
 namespace claimfs::fs {
 
+namespace {
+
+const fuse_in_header& header_of(const RawRequest& request) {
+  return *reinterpret_cast<const fuse_in_header*>(request.memory.get());
+}
+
+}  // namespace
+
 void Workers::add() {
   if (count_.fetch_add(1) >= kMost) {
     count_.fetch_sub(1);
@@ -39,6 +47,15 @@ void Workers::work() {
     std::scoped_lock lock(mutex_);
     reading_.insert(pthread_self());
   }
+  serve();
+  std::scoped_lock lock(mutex_);
+  reading_.erase(pthread_self());
+  count_.fetch_sub(1);
+  changed_.notify_all();
+}
+
+void Workers::serve() {
+  RequestCounts::Tally tally(filesystem_.request_counts());
   RawRequest request;
   while (!is_ending_.load()) {
     fuse_buf buffer{};
@@ -52,13 +69,10 @@ void Workers::work() {
     if (received <= 0) break;  // 0: unmounted
     request.size = static_cast<std::size_t>(received);
     if (was_last) add();
+    tally.count(header_of(request).opcode);
     take(request);
     if (is_one_too_many()) break;
   }
-  std::scoped_lock lock(mutex_);
-  reading_.erase(pthread_self());
-  count_.fetch_sub(1);
-  changed_.notify_all();
 }
 
 void Workers::take(RawRequest& request) {
@@ -94,7 +108,7 @@ void Workers::process(RawRequest& request) {
 
 // Null: served at once, whatever else is going on. Those are requests that wait for nobody.
 Gate* Workers::gate_of(const RawRequest& request) {
-  const auto& header = *reinterpret_cast<const fuse_in_header*>(request.memory.get());
+  const fuse_in_header& header = header_of(request);
   switch (header.opcode) {
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
@@ -110,7 +124,7 @@ Gate* Workers::gate_of(const RawRequest& request) {
 }
 
 void Workers::refuse(const RawRequest& request, int error) {
-  const auto& header = *reinterpret_cast<const fuse_in_header*>(request.memory.get());
+  const fuse_in_header& header = header_of(request);
   fuse_out_header reply{};
   reply.len = sizeof reply;
   reply.error = -error;

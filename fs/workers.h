@@ -41,6 +41,7 @@ class Workers {
   void add();
   bool is_one_too_many() const;
   void work();
+  void serve();
   void take(RawRequest& request);
   void process(RawRequest& request);
   Gate* gate_of(const RawRequest& request);

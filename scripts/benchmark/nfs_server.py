@@ -4,9 +4,10 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
+
+from benchmark.processes import Failed, started
 
 CONFIGURATION = """\
 NFS_CORE_PARAM {{
@@ -52,7 +53,7 @@ def nfs_server(work):
     """Exports WORK/export; yields (export, port, mount port)."""
     plugins = next(Path("/usr/lib").rglob("libfsalvfs.so"), None)
     if plugins is None:
-        sys.exit("bench nfs needs an NFS server of its own: the packages nfs-ganesha and nfs-ganesha-vfs")
+        raise Failed("an NFS server of our own takes the packages nfs-ganesha and nfs-ganesha-vfs")
     exported = work / "export"
     exported.mkdir()
     (work / "recovery").mkdir()
@@ -61,16 +62,11 @@ def nfs_server(work):
         port=port, mount_port=mount_port, plugins=plugins.parent, work=work, exported=exported))
     subprocess.run(["cc", "-shared", "-fPIC", "-o", work / "no_port_mapper.so", "-x", "c", "-"], input=NO_PORT_MAPPER,
                    text=True, check=True)
-    with subprocess.Popen(
-            ["ganesha.nfsd", "-F", "-f", work / "ganesha.conf", "-L", work / "ganesha.log", "-p", work / "ganesha.pid"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=dict(os.environ, LD_PRELOAD=str(work / "no_port_mapper.so"))) as server:
-        try:
-            until = time.monotonic() + PATIENCE_SECONDS
-            while not (listens(port) and listens(mount_port)):
-                if server.poll() is not None or time.monotonic() > until:
-                    sys.exit("the NFS server does not start:\n" + (work / "ganesha.log").read_text())
-                time.sleep(0.01)
-            yield exported, port, mount_port
-        finally:
-            server.kill()
+    command = ("ganesha.nfsd", "-F", "-f", work / "ganesha.conf", "-L", work / "ganesha.log", "-p", work / "ganesha.pid")
+    with started(*command, env=dict(os.environ, LD_PRELOAD=str(work / "no_port_mapper.so"))) as server:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not (listens(port) and listens(mount_port)):
+            if server.poll() is not None or time.monotonic() > until:
+                raise Failed("the NFS server does not start:\n" + (work / "ganesha.log").read_text())
+            time.sleep(0.01)
+        yield exported, port, mount_port

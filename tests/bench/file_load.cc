@@ -1,15 +1,25 @@
-// The loads of `scripts/bench nfs` by system calls in a directory, as cheap as they can be made.
+// Phases of scripts/bench by system calls in a directory, as cheap as they can be made.
 //
-//   file_load DIRECTORY LOAD [--files N] [--size MiB]
+//   file_load DIRECTORY PHASE [--files N] [--size MiB] [--threads N]
 //
-//   stream   write, read        a large file by 1 MiB, the page cache dropped between; "read again"
-//   is out of the cache
-//            random-1, -4       O_DIRECT reads of 4 KiB, by so many threads
-//   names    create-N, stat-N, stat-again-N, unlink-N   by N threads; before "stat" the kernel
-//   forgets names tree     directories of 100 empty files, for find; not timed find     readdir and
-//   lstat of the tree that "tree" made
+// Prints as JSON how long a phase took and how much it did. Before those that are marked * the
+// kernel should have forgotten names; each works on what those above it have left.
 //
-// Prints JSON.
+//   write        a large file by 1 MiB, then fsync
+//   read-cold    it, after its pages were dropped
+//   read         it again
+//   direct       4 KiB anywhere in it with O_DIRECT, by threads
+//
+//   create       empty files, by threads as all that follow
+//   stat *       lstat
+//   absent       lstat of names that are not there
+//   rename       there and back
+//   write-small  more files, each with 4 KiB
+//   read-small   those
+//   unlink       the empty ones
+//
+//   tree         directories of 100 empty files; not timed
+//   walk *       readdir and lstat of all in it
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,6 +30,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -32,6 +43,12 @@
 namespace claimfs::bench {
 
 namespace {
+
+struct Phase {
+  std::string name;
+  Load load{};
+  std::size_t threads = 1;
+};
 
 [[noreturn]] void fail(const std::string& what) {
   std::fprintf(stderr, "file_load: %s: %s\n", what.c_str(), std::strerror(errno));
@@ -62,11 +79,6 @@ void by_threads(std::size_t count, std::size_t threads, Work work) {
   for (std::thread& thread : started) thread.join();
 }
 
-void forget_names() {
-  const Fd drop(::open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC));
-  must(drop && ::write(drop.get(), "2", 1) == 1, "drop_caches");
-}
-
 void read_all(int file, std::size_t mib, char* into) {
   for (std::size_t at = 0; at < mib; ++at)
     for (std::size_t got = 0; got < kMiB;) {
@@ -77,66 +89,108 @@ void read_all(int file, std::size_t mib, char* into) {
     }
 }
 
-void stream(int directory, const Load& load, Timings& timings) {
+constexpr const char* kLarge = "large";
+
+Fd open_large(int directory, int flags) {
+  Fd file(::openat(directory, kLarge, flags | O_CLOEXEC, 0644));
+  must(bool(file), "open");
+  return file;
+}
+
+void write_large(int directory, const Phase& phase, Timings& timings) {
   const Buffer block = buffer(kMiB);
   std::memset(block.get(), 'x', kMiB);
-  Fd file(::openat(directory, "large", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644));
-  must(bool(file), "create");
-  timings.time("write", load.size_mib, [&] {
-    for (std::size_t at = 0; at < load.size_mib; ++at)
+  const Fd file = open_large(directory, O_CREAT | O_EXCL | O_WRONLY);
+  timings.time(phase.name, phase.load.size_mib, [&] {
+    for (std::size_t at = 0; at < phase.load.size_mib; ++at)
       must(::write(file.get(), block.get(), kMiB) == ssize_t{kMiB}, "write");
     must(::fsync(file.get()) == 0, "fsync");
   });
-  file = Fd(::openat(directory, "large", O_RDONLY | O_CLOEXEC));
-  must(bool(file), "open");
-  must(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED) == 0, "fadvise");
-  timings.time("read", load.size_mib, [&] { read_all(file.get(), load.size_mib, block.get()); });
-  file = Fd(::openat(directory, "large", O_RDONLY | O_CLOEXEC));
-  timings.time("read-again", load.size_mib,
-               [&] { read_all(file.get(), load.size_mib, block.get()); });
-  const std::vector<std::uint64_t> offsets = load.random_offsets();
-  file = Fd(::openat(directory, "large", O_RDONLY | O_CLOEXEC | O_DIRECT));
-  must(bool(file), "open with O_DIRECT");
-  for (const std::size_t at_once : {1U, 4U})
-    timings.time("random-" + std::to_string(at_once), offsets.size(), [&] {
-      by_threads(offsets.size(), at_once, [&](std::size_t number) {
-        thread_local const Buffer page = buffer(kPage);
-        must(::pread(file.get(), page.get(), kPage, static_cast<off_t>(offsets[number])) ==
-                 ssize_t{kPage},
-             "pread");
-      });
-    });
-  must(::unlinkat(directory, "large", 0) == 0, "unlink");
 }
 
-void names(int directory, const Load& load, Timings& timings) {
-  const auto stat_all = [&](std::size_t at_once) {
-    by_threads(load.files, at_once, [&](std::size_t number) {
-      struct stat64 found;
-      must(::fstatat64(directory, Load::name(number).c_str(), &found, 0) == 0, "stat");
-    });
-  };
-  for (const std::size_t at_once : {1U, 4U}) {
-    const std::string suffix = "-" + std::to_string(at_once);
-    timings.time("create" + suffix, load.files, [&] {
-      by_threads(load.files, at_once, [&](std::size_t number) {
-        const Fd file(::openat(directory, Load::name(number).c_str(),
-                               O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
-        must(bool(file), "create");
-      });
-    });
-    forget_names();
-    timings.time("stat" + suffix, load.files, [&] { stat_all(at_once); });
-    timings.time("stat-again" + suffix, load.files, [&] { stat_all(at_once); });
-    timings.time("unlink" + suffix, load.files, [&] {
-      by_threads(load.files, at_once, [&](std::size_t number) {
-        must(::unlinkat(directory, Load::name(number).c_str(), 0) == 0, "unlink");
-      });
-    });
-  }
+void read_large(int directory, const Phase& phase, Timings& timings) {
+  const Buffer block = buffer(kMiB);
+  const Fd file = open_large(directory, O_RDONLY);
+  if (phase.name == "read-cold")
+    must(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED) == 0, "fadvise");
+  timings.time(phase.name, phase.load.size_mib,
+               [&] { read_all(file.get(), phase.load.size_mib, block.get()); });
 }
 
-void make_tree(int top, const Load& load) {
+void read_direct(int directory, const Phase& phase, Timings& timings) {
+  const std::vector<std::uint64_t> offsets = phase.load.random_offsets();
+  const Fd file = open_large(directory, O_RDONLY | O_DIRECT);
+  timings.time(phase.name, offsets.size(), [&] {
+    by_threads(offsets.size(), phase.threads, [&](std::size_t number) {
+      thread_local const Buffer page = buffer(kPage);
+      must(::pread(file.get(), page.get(), kPage, static_cast<off_t>(offsets[number])) ==
+               ssize_t{kPage},
+           "pread");
+    });
+  });
+}
+
+using ForName = void (*)(int directory, std::size_t number);
+const std::map<std::string, ForName> kForNames = {
+    {"create",
+     [](int directory, std::size_t number) {
+       must(bool(Fd(::openat(directory, Load::name(number).c_str(),
+                             O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644))),
+            "create");
+     }},
+    {"stat",
+     [](int directory, std::size_t number) {
+       struct stat64 found;
+       must(::fstatat64(directory, Load::name(number).c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0,
+            "lstat");
+     }},
+    {"absent",
+     [](int directory, std::size_t number) {
+       struct stat64 found;
+       const std::string name = "absent-" + std::to_string(number);
+       must(::fstatat64(directory, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == -1 &&
+                errno == ENOENT,
+            "a name that should be absent");
+     }},
+    {"rename",
+     [](int directory, std::size_t number) {
+       const std::string name = Load::name(number);
+       const std::string other = "moved-" + std::to_string(number);
+       must(::renameat(directory, name.c_str(), directory, other.c_str()) == 0 &&
+                ::renameat(directory, other.c_str(), directory, name.c_str()) == 0,
+            "rename");
+     }},
+    {"write-small",
+     [](int directory, std::size_t number) {
+       static const std::string page(kPage, 'x');
+       const Fd file(::openat(directory, ("small-" + std::to_string(number)).c_str(),
+                              O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+       must(file && ::write(file.get(), page.data(), kPage) == ssize_t{kPage}, "write");
+     }},
+    {"read-small",
+     [](int directory, std::size_t number) {
+       thread_local std::string page(kPage, '\0');
+       const Fd file(
+           ::openat(directory, ("small-" + std::to_string(number)).c_str(), O_RDONLY | O_CLOEXEC));
+       must(file && ::read(file.get(), page.data(), kPage) == ssize_t{kPage}, "read");
+     }},
+    {"unlink",
+     [](int directory, std::size_t number) {
+       must(::unlinkat(directory, Load::name(number).c_str(), 0) == 0, "unlink");
+     }},
+};
+
+void for_names(int directory, const Phase& phase, Timings& timings) {
+  const ForName work = kForNames.at(phase.name);
+  const std::size_t count = phase.load.files * (phase.name == "rename" ? 2 : 1);  // there and back
+  timings.time(phase.name, count, [&] {
+    by_threads(phase.load.files, phase.threads,
+               [&](std::size_t number) { work(directory, number); });
+  });
+}
+
+void make_tree(int top, const Phase& phase, Timings&) {
+  const Load& load = phase.load;
   for (std::size_t begin = 0; begin < load.files; begin += kFilesInDirectory) {
     const std::string name = std::to_string(begin / kFilesInDirectory);
     must(::mkdirat(top, name.c_str(), 0755) == 0, "mkdir");
@@ -169,34 +223,35 @@ std::size_t walk(Fd directory) {
   return found;
 }
 
-void find(const std::string& directory, const Load& load, Timings& timings) {
-  forget_names();
-  timings.time("find", load.files, [&] {
-    const std::size_t found = walk(Fd(::open(directory.c_str(), O_RDONLY | O_CLOEXEC)));
-    must(found == load.files, "a file is missing");
+void walk_tree(int top, const Phase& phase, Timings& timings) {
+  timings.time(phase.name, phase.load.files, [&] {
+    const std::size_t found = walk(Fd(::openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+    must(found == phase.load.files, "a file is missing");
   });
 }
 
 void run(const std::vector<std::string>& words) {
-  must(words.size() >= 2, "DIRECTORY LOAD");
-  Load load;
+  must(words.size() >= 2, "DIRECTORY PHASE");
+  Phase phase{.name = words[1]};
   for (std::size_t at = 2; at + 1 < words.size(); at += 2) {
-    if (words[at] == "--files") load.files = std::stoul(words[at + 1]);
-    if (words[at] == "--size") load.size_mib = std::stoul(words[at + 1]);
+    const std::size_t value = std::stoul(words[at + 1]);
+    if (words[at] == "--files") phase.load.files = value;
+    if (words[at] == "--size") phase.load.size_mib = value;
+    if (words[at] == "--threads") phase.threads = value;
   }
-  Timings timings;
+  using Run = void (*)(int directory, const Phase& phase, Timings& timings);
+  const std::map<std::string, Run> others = {{"write", write_large}, {"read-cold", read_large},
+                                             {"read", read_large},   {"direct", read_direct},
+                                             {"tree", make_tree},    {"walk", walk_tree}};
   const Fd directory(::open(words[0].c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   must(bool(directory), words[0]);
-  if (words[1] == "stream")
-    stream(directory.get(), load, timings);
-  else if (words[1] == "names")
-    names(directory.get(), load, timings);
-  else if (words[1] == "tree")
-    make_tree(directory.get(), load);
-  else if (words[1] == "find")
-    find(words[0], load, timings);
+  Timings timings;
+  if (const auto other = others.find(phase.name); other != others.end())
+    other->second(directory.get(), phase, timings);
+  else if (kForNames.contains(phase.name))
+    for_names(directory.get(), phase, timings);
   else
-    must(false, "no such load " + words[1]);
+    must(false, "no such phase " + phase.name);
   timings.print();
 }
 

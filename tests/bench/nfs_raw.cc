@@ -1,10 +1,12 @@
-// The raw limit that `scripts/bench nfs` compares with: the calls that a load needs and nothing
-// else, through libnfs and no filesystem.
+// The raw limit that `scripts/bench --backend nfs` compares with: the calls that a load needs and
+// nothing else, through libnfs and no filesystem.
 //
 //   nfs_raw PORT MOUNT_PORT EXPORT DIRECTORY LOAD [--files N] [--size MiB] [--members FILE]
 //           [--connections N]
 //
-// DIRECTORY is relative to the export and there; loads are those of file_load. Prints JSON.
+// DIRECTORY is relative to the export and there. Loads are phases of file_load: "stream" those of
+// the large file that are cold, "names" create, stat and unlink, "tree", "find" (its walk), and
+// "tar", what unpacking the members takes. Prints JSON.
 
 #include <cstdio>
 #include <cstring>

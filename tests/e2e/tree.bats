@@ -152,6 +152,22 @@ used_is_seen() { [ "$(df_of "$MNT/default/$1" used)" -ge 1048576 ]; }
   expect_errno EACCES limit 10 runuser -u nobody -- sh -c "echo >$state/version"
 }
 
+@test "the metrics count what the kernel asks for, by operation" {
+  make_volume data
+  mount_claims data
+  local state=$MNT/.claimfs name before after
+  requests() { sed -n "s/^claimfs_requests_total{operation=\"$1\"} //p" "$state/metrics"; }
+  touch "$MNT/default/data/first"
+  [ "$(requests init)" = 1 ]
+  [ -z "$(requests symlink)" ]
+  before=$(requests create)
+  for name in a b c d e; do : >"$MNT/default/data/$name"; done
+  after=$(requests create)
+  [ $((after - before)) = 5 ]
+  ln -s a "$MNT/default/data/link"
+  [ "$(requests symlink)" = 1 ]
+}
+
 ageless() { sed -E 's/ +[0-9]+s( \(x[0-9]+ over [0-9]+s\))? +/ AGE /'; }
 
 @test "the tree's own directories do not change by shell, and mv does not copy" {
