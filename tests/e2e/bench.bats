@@ -9,9 +9,9 @@ teardown() { drop_workspace; }
 
 SOURCE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 
-# Tiny, and all of it below the workspace.
+# Tiny, and all of it below the workspace. What it needs has been built: scripts/test builds in the same place.
 bench() {
-  limit 300 "$SOURCE/scripts/bench" "$@" --claimfs "$CLAIMFS_BIN" --at "${AT:-$WORK}" --results "$WORK/results" \
+  limit 300 "$SOURCE/scripts/bench" "$@" --no-build --claimfs "$CLAIMFS_BIN" --at "${AT:-$WORK}" --results "$WORK/results" \
     --files 20 --size 1
 }
 
@@ -83,7 +83,7 @@ well_formed() { python3 -c 'import sys, xml.etree.ElementTree as xml; xml.parse(
 interrupted() {
   local signal=$1 condition=$2 pid status=0
   shift 2
-  "$SOURCE/scripts/bench" "$@" --claimfs "$CLAIMFS_BIN" --at "$WORK" --results "$WORK/results" --files 20 --size 1 \
+  "$SOURCE/scripts/bench" "$@" --no-build --claimfs "$CLAIMFS_BIN" --at "$WORK" --results "$WORK/results" --files 20 --size 1 \
     >"$WORK/table" 2>&1 3>&- 4>&- &
   pid=$!
   wait_for 300 "$condition"
