@@ -53,7 +53,7 @@ bool DirectoryNews::is_absent(std::string_view name) const {
 }
 
 std::uint64_t DirectoryNews::changes() const {
-  return state_.with([](const State& state) { return state.changes; });
+  return state_.with([](const State& state) { return 2 * state.changes - state.under_way; });
 }
 
 std::uint64_t DirectoryNews::begin(std::string_view new_name) {

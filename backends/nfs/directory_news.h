@@ -39,7 +39,8 @@ class DirectoryNews {
   // What it is now, if that is known by an answer that came after `since`.
   std::optional<Attributes> attributes(Clock::time_point since) const;
   bool is_absent(std::string_view name) const;
-  // How many changes have begun.
+  // How many changes have begun or ended: while this stays, what was asked for is not older than
+  // any.
   std::uint64_t changes() const;
 
  private:
