@@ -72,14 +72,31 @@ TEST_CASE("releases: an attachment that somebody takes away is lost", "[releases
 
 TEST_CASE("releases: an attachment is lost however soon it is taken away", "[releases]") {
   SharedStore shared;
-  OneMount a(shared, "node-a");
-  for (int number = 0; number < 40; ++number) {
-    const std::string name = "data-" + std::to_string(number);
-    shared.add(name, {"ReadWriteOnce"});
-    REQUIRE(comes_true([&] { return a.code(name) == 0; }));
-    REQUIRE(shared.store->remove({Kind::Attachment, "", "pv-" + name + "@node-a.1"}, ""));
-    CHECK(comes_true([&] { return a.has_lost(name); }, 5s));
-  }
+  store::Store& store = *shared.store;
+  shared.add("data", {"ReadWriteOnce"});
+  EventRecorder events(store, system_clock(), "claimfs", "node-a");
+  std::set<std::string> lost;
+  Releases releases(store, "node-a.1",
+                    {.prove_unused = [](const auto&, bool, const auto&) {},
+                     .let_in = [](const auto&) {},
+                     .lose = [&](const std::string& claim_uid) { lost.insert(claim_uid); },
+                     .users = [](const auto&, const auto&) { return std::string(); }});
+  Attachments attachments(store, events, {"node-a", "node-a.1"}, nullptr);
+  attachments.set_attached([&](const std::string& attachment, const std::string& claim_uid) {
+    releases.attached(attachment, claim_uid);
+  });
+  Mirror mirror(store, [&](const volumes::ObjectKey& key) { releases.touched(key); });
+  REQUIRE(mirror.relist());
+  releases.turn(mirror);
+  auto attached = attachments.ask(
+      {.name_space = "default", .claim = "data", .uid = "", .writes = true, .backing = {}});
+  attachments.turn(mirror);
+  REQUIRE(attached.get());
+  // It goes before its mount has looked at it even once.
+  REQUIRE(store.remove({Kind::Attachment, "", "pv-data@node-a.1"}, ""));
+  REQUIRE(mirror.follow(kLong));
+  releases.turn(mirror);
+  CHECK(lost == std::set<std::string>{"uid-data"});
 }
 
 TEST_CASE("releases: a dead mount's attachments go", "[releases]") {
