@@ -16,6 +16,19 @@ write() { limit 120 dd if=/dev/zero of="$1" "${@:2}" status=none; }
 fill() { expect_errno ENOSPC write "$1" bs="${2:-1M}"; }
 is_full() { [ "$(occupied)" -le "$1" ] && [ "$(occupied)" -gt $(($1 - $1 / 50)) ]; }
 
+# Half of the claim DATA is written, the daemon killed, and the rest filled through the next one.
+limit_survives_daemon() { # BYTES
+  local pid
+  write "$DATA/file" bs=1M count=$(($1 / 2 / MI))
+  pid=$(daemon_pid)
+  kill -9 "$pid"
+  wait_for 10 is_gone "$pid"
+  umount -l "$MNT"
+  mount_claims data
+  fill "$DATA/rest"
+  is_full "$1"
+}
+
 # From the claim DATA on, on two nodes that fill it together: each is refused at the end, and has what the other removes.
 two_mounts_fill() { # BYTES
   mkdir "$MNT.second"

@@ -216,15 +216,7 @@ YAML
 
 @test "the limit survives the daemon" {
   data_of 20Mi
-  write "$DATA/file" bs=1M count=10
-  local pid
-  pid=$(daemon_pid)
-  kill -9 "$pid"
-  wait_for 10 is_gone "$pid"
-  umount -l "$MNT"
-  mount_claims data
-  fill "$DATA/rest"
-  is_full $((20 * MI))
+  limit_survives_daemon $((20 * MI))
 }
 
 @test "what is stored through a shared map is found out, and from then on the volume is full" {

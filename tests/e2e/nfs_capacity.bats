@@ -174,15 +174,7 @@ YAML
 
 @test "the limit of a server's claim survives the daemon, and what that had reserved is found again" {
   data_of 20Mi
-  write "$DATA/file" bs=1M count=10
-  local pid
-  pid=$(daemon_pid)
-  kill -9 "$pid"
-  wait_for 10 is_gone "$pid"
-  umount -l "$MNT"
-  mount_claims data
-  fill "$DATA/rest"
-  is_full $((20 * MI))
+  limit_survives_daemon $((20 * MI))
 }
 
 @test "what was on the server before is counted; what others remove there beside us is room" {
