@@ -15,7 +15,7 @@
 namespace claimfs::backends::nfs {
 
 // One call to a server, until it has its reply: kept so that it can be sent again. Belongs to its
-// connection; everything here runs on that one's thread.
+// connection: everything here is done by whoever has that in its hands.
 class Call {
  public:
   explicit Call(std::shared_ptr<Ticket> ticket) : ticket_(std::move(ticket)) {}
