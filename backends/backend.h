@@ -173,6 +173,9 @@ class Backend {
   // Nobody changes a file but by asking us while the volume is not shared: what the kernel has
   // cached of it stays true from one open to the next.
   virtual bool is_changed_here_only() const { return false; }
+  // Attributes come with the names of a listing, and cost nothing more; asked for one by one, they
+  // do.
+  virtual bool lists_attributes_anyway() const { return false; }
   // Whom it waits for in vain, in the words of a log ("nfs: server files.example.com"), and since
   // when; absent while everything is answered. At any time.
   struct Silence {

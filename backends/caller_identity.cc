@@ -23,7 +23,19 @@ struct Capabilities {
   bool is_effective(int capability) const {
     return (data[capability >> 5].effective & bit(capability)) != 0;
   }
+  void set_effective(int capability, bool is_effective) {
+    std::uint32_t& word = data[capability >> 5].effective;
+    word = is_effective ? word | bit(capability) : word & ~bit(capability);
+  }
 };
+
+// Those of the calling thread, read once: nobody but what is below changes them. Null when the
+// kernel does not tell.
+Capabilities* capabilities() {
+  thread_local Capabilities mine;
+  thread_local const bool is_read = mine.read();
+  return is_read ? &mine : nullptr;
+}
 
 // A thread begins with the identity of the one that started it, which may have been somebody's. An
 // id that nobody can have changes nothing and is answered with the current one.
@@ -43,11 +55,11 @@ ThreadIdentity& identity() {
 
 void prepare_process_for_callers() {
   ::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
-  Capabilities all;
-  if (!all.read()) return;
-  all.data[CAP_SYS_RESOURCE >> 5].effective &= ~Capabilities::bit(CAP_SYS_RESOURCE);
-  all.data[CAP_SYS_RESOURCE >> 5].permitted &= ~Capabilities::bit(CAP_SYS_RESOURCE);
-  all.write();
+  Capabilities* all = capabilities();
+  if (!all) return;
+  all->data[CAP_SYS_RESOURCE >> 5].effective &= ~Capabilities::bit(CAP_SYS_RESOURCE);
+  all->data[CAP_SYS_RESOURCE >> 5].permitted &= ~Capabilities::bit(CAP_SYS_RESOURCE);
+  all->write();
 }
 
 void become(const Caller& caller) {
@@ -77,18 +89,17 @@ void become(const Caller& caller) {
 
 WithoutFsetid::WithoutFsetid(bool is_wanted) {
   if (!is_wanted) return;
-  Capabilities mine;
-  if (!mine.read() || !mine.is_effective(CAP_FSETID)) return;
-  mine.data[CAP_FSETID >> 5].effective &= ~Capabilities::bit(CAP_FSETID);
-  is_dropped_ = mine.write();
+  Capabilities* mine = capabilities();
+  if (!mine || !mine->is_effective(CAP_FSETID)) return;
+  mine->set_effective(CAP_FSETID, false);
+  is_dropped_ = mine->write();
+  if (!is_dropped_) mine->set_effective(CAP_FSETID, true);
 }
 
 WithoutFsetid::~WithoutFsetid() {
   if (!is_dropped_) return;
-  Capabilities mine;
-  if (!mine.read()) return;
-  mine.data[CAP_FSETID >> 5].effective |= Capabilities::bit(CAP_FSETID);
-  mine.write();
+  capabilities()->set_effective(CAP_FSETID, true);
+  capabilities()->write();
 }
 
 }  // namespace claimfs::backends

@@ -10,7 +10,8 @@ namespace {
 // that the kernel is told of, and takes the counts back when it did not listen.
 class CountingSink final : public backends::DirectorySink {
  public:
-  using Describe = std::function<EntryReply(Node&, const Attributes&)>;
+  using Describe =
+      std::function<EntryReply(Node&, const Attributes&, NodeId directory, std::string_view name)>;
 
   CountingSink(EntryWriter& writer, const Node& directory, NodeTable& nodes, InodeNumbers& numbers,
                Describe describe)
@@ -30,7 +31,7 @@ class CountingSink final : public backends::DirectorySink {
     Node& node = nodes_.remember(volume_, std::move(entry->inode));
     const NodeId id = node.id;
     volume_->absent_names.remove(directory_, name);
-    const EntryReply reply = describe_(node, entry->attributes);
+    const EntryReply reply = describe_(node, entry->attributes, directory_, name);
     counted_.push_back(id);
     if (writer_.add(text, reply.attributes.ino, type, next, &reply)) return true;
     rejected_ = true;
@@ -113,7 +114,9 @@ void Filesystem::read_directory(const Caller& caller, Handle& handle, std::uint6
   }
   auto sink = std::make_unique<CountingSink>(
       writer, node, nodes_, numbers_,
-      [this](Node& found, const Attributes& attributes) { return entry_reply(found, attributes); });
+      [this](Node& found, const Attributes& attributes, NodeId directory, std::string_view name) {
+        return listed_reply(found, attributes, directory, name);
+      });
   backends::DirectorySink& entries = *sink;
   node.volume->backend().read_directory(
       caller, *handle.file, cursor, entries,
@@ -123,6 +126,11 @@ void Filesystem::read_directory(const Caller& caller, Handle& handle, std::uint6
         for (const NodeId id : sink->uncounted(taken)) forget(id, 1);
         return taken;
       });
+}
+
+bool Filesystem::lists_attributes_anyway(NodeId directory) {
+  ServedVolume* volume = volume_of(directory);
+  return volume && volume->backend().lists_attributes_anyway();
 }
 
 void Filesystem::sync_directory(const Caller& caller, Handle& handle, bool data_only,

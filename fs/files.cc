@@ -130,6 +130,28 @@ void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_
       is_change ? node_for_change(id, caller) : node_for(Access::Read, id, caller.pid);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
+  const auto listed = node.volume->listed_names.name_of(id);
+  Node* directory = listed ? nodes_.find(listed->directory) : nullptr;
+  if (!directory) {
+    open_known(node, caller, flags, kill_set_id, std::move(answer));
+    return;
+  }
+  node.volume->backend().lookup(
+      caller, directory->inode(), listed->name,
+      [this, &node, caller, flags, kill_set_id,
+       answer = std::move(answer)](Result<backends::Entry> there) mutable {
+        const bool is_the_same = there && there->inode->key() == node.inode().key();
+        if (is_the_same || node.volume->listed_names.forget(node.id)) {
+          open_known(node, caller, flags, kill_set_id, std::move(answer));
+          return true;
+        }
+        // The kernel asks for the name then, and opens what that stands for now.
+        return answer.fail(there || there.error().code == ENOENT ? ESTALE : there.error().code);
+      });
+}
+
+void Filesystem::open_known(Node& node, const Caller& caller, int flags, bool kill_set_id,
+                            Answer<OpenReply> answer) {
   // Truncation is a step of its own, since only there can set-id bits be killed on the caller's
   // behalf.
   node.volume->backend().open(

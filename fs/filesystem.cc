@@ -68,10 +68,19 @@ NodeAttributes Filesystem::describe(Node& node, const Attributes& attributes) {
 // Close-to-open: in a volume that others write to as well, a file that they replaced or removed is
 // not what its name opens any more, so such names are asked for at every use. SQLite's rollback
 // journal depends on it: one that is there no more would be rolled back into the database.
-// Directories are believed, or a path would cost a request for each of its parts.
+// Directories are believed, or a path would cost a request for each of its parts; and so is what a
+// listing has just told, for all but opening (ListedNames).
 EntryReply Filesystem::entry_reply(Node& node, const Attributes& attributes) {
   const bool may_be_replaced = node.volume->is_shared() && !S_ISDIR(attributes.mode);
   return {node.id, describe(node, attributes), may_be_replaced ? 0 : kTrustSeconds};
+}
+
+EntryReply Filesystem::listed_reply(Node& node, const Attributes& attributes, NodeId directory,
+                                    std::string_view name) {
+  EntryReply reply = entry_reply(node, attributes);
+  if (reply.trust_name_seconds == 0 && node.volume->listed_names.add(node.id, directory, name))
+    reply.trust_name_seconds = kTrustSeconds;
+  return reply;
 }
 
 }  // namespace claimfs::fs

@@ -175,6 +175,8 @@ class Filesystem {
   void read_directory(const Caller& caller, Handle& handle, std::uint64_t cursor,
                       EntryWriter& writer, Answer<void> answer);
   void sync_directory(const Caller& caller, Handle& handle, bool data_only, Answer<void> answer);
+  // As the backend of that directory's volume.
+  bool lists_attributes_anyway(NodeId directory);
 
   // xattrs.cc
   void get_xattr(const Caller& caller, NodeId node, std::string_view name,
@@ -210,8 +212,11 @@ class Filesystem {
   NodeAttributes describe(Node& node, const Attributes& attributes);
   // The same for a node that was found by a name.
   EntryReply entry_reply(Node& node, const Attributes& attributes);
+  // The same for one that a listing brought along.
+  EntryReply listed_reply(Node& node, const Attributes& attributes, NodeId directory,
+                          std::string_view name);
   bool answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found,
-                    Answer<EntryReply>& answer);
+                    NodeId directory, std::string_view name, Answer<EntryReply>& answer);
   void answer_claim(std::shared_ptr<ServedVolume> volume, Answer<EntryReply> answer);
   // For what was found, or not, or made, by a name.
   Answer<backends::Entry> entry_answer(const Node& directory, std::string_view name,
@@ -226,6 +231,8 @@ class Filesystem {
   OpenReply open_with_kernel(Node& node, Handle& handle);
   int backing_of(Node& node, Handle& handle);
   std::mutex& opens_lock_for(NodeId id) { return opens_locks_[id % opens_locks_.size()]; }
+  void open_known(Node& node, const Caller& caller, int flags, bool kill_set_id,
+                  Answer<OpenReply> answer);
   bool answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened, const Caller& caller,
                    int flags, Answer<OpenReply>& answer);
   bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,

@@ -37,7 +37,7 @@ void on_getlk(fuse_req_t request, fuse_ino_t node, fuse_file_info* info, struct 
                    ? 0
                    : static_cast<off_t>(holder->end - holder->start + 1);
     to.l_pid = holder->pid;
-    return fuse_reply_lock(request, &to) == 0;
+    return took(fuse_reply_lock(request, &to));
   });
 }
 

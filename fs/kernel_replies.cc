@@ -33,7 +33,18 @@ fuse_entry_param to_entry_param(const EntryReply& entry) {
 
 namespace {
 
-bool took(int result) { return result == 0; }
+thread_local std::uint64_t replies_sent = 0;
+
+}  // namespace
+
+std::uint64_t replies_of_thread() { return replies_sent; }
+
+bool took(int result) {
+  ++replies_sent;
+  return result == 0;
+}
+
+namespace {
 
 void fill_open(fuse_file_info& info, const OpenReply& open) {
   info.fh = reinterpret_cast<std::uint64_t>(open.handle);

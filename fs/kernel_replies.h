@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ namespace claimfs::fs {
 
 struct stat to_stat(const NodeAttributes& node);
 fuse_entry_param to_entry_param(const EntryReply& entry);
+
+// Whether the kernel took a reply: libfuse's answer to what sent it. Every reply that somebody
+// waits for is counted here, for the thread that sent it.
+bool took(int result);
+std::uint64_t replies_of_thread();
 
 // A refusal. ENOSYS would be remembered by the kernel for every volume of the mount: a backend's
 // ENOSYS becomes EOPNOTSUPP.

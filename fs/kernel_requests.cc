@@ -88,7 +88,7 @@ void on_statx(fuse_req_t request, fuse_ino_t node, int, int, fuse_file_info* inf
           to.stx_mask |= STATX_BTIME;
           to.stx_btime = time(from.btime);
         }
-        return fuse_reply_statx(request, 0, &to, found->trust_seconds) == 0;
+        return took(fuse_reply_statx(request, 0, &to, found->trust_seconds));
       });
 }
 
@@ -117,7 +117,7 @@ void on_setattr(fuse_req_t request, fuse_ino_t node, struct stat* to, int which,
 
 void on_readlink(fuse_req_t request, fuse_ino_t node) {
   filesystem(request).read_link(caller_of(request), node, [request](Result<std::string> target) {
-    return target ? fuse_reply_readlink(request, target->c_str()) == 0
+    return target ? took(fuse_reply_readlink(request, target->c_str()))
                   : refuse(request, target.error());
   });
 }
@@ -208,7 +208,7 @@ void on_fallocate(fuse_req_t request, fuse_ino_t, int mode, off_t offset, off_t 
 void on_lseek(fuse_req_t request, fuse_ino_t, off_t offset, int whence, fuse_file_info* info) {
   filesystem(request).seek(caller_of(request), *handle_of(info), offset, whence,
                            [request](Result<off_t> position) {
-                             return position ? fuse_reply_lseek(request, *position) == 0
+                             return position ? took(fuse_reply_lseek(request, *position))
                                              : refuse(request, position.error());
                            });
 }
@@ -244,7 +244,8 @@ void on_readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t
   constexpr auto kForm = KernelEntries::Form::Plus;
   // Later in a listing the kernel asks for attributes only when it has seen them used.
   const bool wants_entries =
-      cursor != 0 || side(request).habits.wants_attributes(fuse_req_ctx(request)->pid, node);
+      cursor != 0 || filesystem(request).lists_attributes_anyway(node) ||
+      side(request).habits.wants_attributes(fuse_req_ctx(request)->pid, node);
   read_directory(request, cursor, info,
                  std::make_shared<KernelEntries>(request, size, kForm, wants_entries));
 }
@@ -266,7 +267,7 @@ void on_statfs(fuse_req_t request, fuse_ino_t node) {
                                           to.f_files = state->files;
                                           to.f_ffree = to.f_favail = state->files_free;
                                           to.f_namemax = state->name_max;
-                                          return fuse_reply_statfs(request, &to) == 0;
+                                          return took(fuse_reply_statfs(request, &to));
                                         });
 }
 

@@ -6,10 +6,11 @@ namespace claimfs::fs {
 
 // Counts a found file, tells the kernel, and takes the count back when the kernel did not listen.
 bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backends::Entry> found,
-                              Answer<EntryReply>& answer) {
+                              NodeId directory, std::string_view name, Answer<EntryReply>& answer) {
   if (!found) return answer.complete(failure(std::move(found).error()));
   Node& node = nodes_.remember(volume, std::move(found->inode));
   const NodeId id = node.id;
+  volume->listed_names.looked_up(id, directory, name);
   const bool taken = answer.complete(entry_reply(node, found->attributes));
   if (!taken) forget(id, 1);
   return taken;
@@ -30,7 +31,7 @@ Answer<backends::Entry> Filesystem::entry_answer(const Node& directory, std::str
       volume->absent_names.remove(id, name);
     else if (found.error().code == ENOENT)
       note_absent(volume, id, name);
-    return answer_entry(std::move(volume), std::move(found), answer);
+    return answer_entry(std::move(volume), std::move(found), id, name, answer);
   };
 }
 

@@ -159,6 +159,7 @@ bool ServedVolume::end_use(bool for_good) {
     is_started_ = false;
   }
   absent_names.clear();
+  listed_names.clear();
   return true;
 }
 

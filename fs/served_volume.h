@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "fs/absent_names.h"
 #include "fs/gate.h"
+#include "fs/listed_names.h"
 
 namespace claimfs::fs {
 
@@ -99,6 +100,8 @@ class ServedVolume {
 
   // Names that the kernel knows to be absent: they hold their directory (FUSE.md F2).
   AbsentNames absent_names;
+  // Names of a shared volume that the kernel believes by a listing.
+  ListedNames listed_names;
   std::atomic<bool> is_being_trimmed{false};  // there is somebody who drops those that are too many
   // Only after use() has succeeded.
   backends::Inode& root() { return *root_; }

@@ -1,7 +1,10 @@
 #include "fs/workers.h"
 
 #include <linux/fuse.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +14,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "fs/kernel_replies.h"
 #include "fs/waiting_threads.h"
 
 namespace claimfs::fs {
@@ -21,14 +25,57 @@ const fuse_in_header& header_of(const RawRequest& request) {
   return *reinterpret_cast<const fuse_in_header*>(request.memory.get());
 }
 
+// Answered without asking anybody; the next one is read sooner than another thread is there.
+bool is_quick(std::uint32_t opcode) {
+  switch (opcode) {
+    case FUSE_FORGET:
+    case FUSE_BATCH_FORGET:
+    case FUSE_INTERRUPT:
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Waits for a disk.
+bool takes_long(std::uint32_t opcode) {
+  return opcode == FUSE_FSYNC || opcode == FUSE_FSYNCDIR || opcode == FUSE_FALLOCATE ||
+         opcode == FUSE_COPY_FILE_RANGE;
+}
+
+std::size_t usable_processors() {
+  cpu_set_t usable;
+  if (::sched_getaffinity(0, sizeof usable, &usable) != 0) return 1;
+  return static_cast<std::size_t>(CPU_COUNT(&usable));
+}
+
+// How often this thread has waited for something in the kernel.
+long sleeps_of_thread() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+// One in so many requests is watched.
+constexpr std::uint32_t kSample = 16;
+// Of those, so many after one that has slept are expected to sleep too.
+constexpr int kSleepsExpected = 8;
+
 }  // namespace
+
+Workers::Workers(fuse_session* session, Filesystem& filesystem)
+    : session_(session),
+      filesystem_(filesystem),
+      turn_([this] { add(); }),
+      processors_(usable_processors()) {}
 
 void Workers::add() {
   if (count_.fetch_add(1) >= kMost) {
     count_.fetch_sub(1);
     return;
   }
-  last_added_.store(std::chrono::steady_clock::now());
   try {
     std::thread([this] { work(); }).detach();
   } catch (const std::system_error& error) {
@@ -36,10 +83,6 @@ void Workers::add() {
     spdlog::warn("worker=not_started reason=\"{}\"", error.what());
     count_.fetch_sub(1);
   }
-}
-
-bool Workers::is_one_too_many() const {
-  return idle_.load() >= kIdleKept && std::chrono::steady_clock::now() - last_added_.load() > kCalm;
 }
 
 void Workers::work() {
@@ -57,22 +100,74 @@ void Workers::work() {
 void Workers::serve() {
   RequestCounts::Tally tally(filesystem_.request_counts());
   RawRequest request;
-  while (!is_ending_.load()) {
-    fuse_buf buffer{};
-    buffer.mem = request.memory.release();  // null: libfuse allocates
-    ++idle_;
-    const int received = fuse_session_receive_buf(session_, &buffer);
-    const bool was_last = idle_.fetch_sub(1) == 1;
-    request.memory.reset(static_cast<char*>(buffer.mem));
-    if (received == -EINTR || received == -EAGAIN || received == -ENOMEM) continue;
+  std::uint32_t served = 0;
+  bool has_answered = false;
+  while (turn_.take()) {
+    if (has_answered) wait_awake();
+    const int received = receive(request);
+    const std::uint32_t opcode = received > 0 ? header_of(request).opcode : 0;
+    const bool calls = received > 0 && is_another_wanted(opcode);
+    turn_.give_back();
+    if (received == -EINTR || received == -EAGAIN || received == -ENOMEM) {
+      if (is_ending_.load()) break;
+      continue;
+    }
     if (received < 0) spdlog::error("session=broken reason=\"{}\"", Error(-received).message());
-    if (received <= 0) break;  // 0: unmounted
-    request.size = static_cast<std::size_t>(received);
-    if (was_last) add();
-    tally.count(header_of(request).opcode);
-    take(request);
-    if (is_one_too_many()) break;
+    if (received <= 0) {  // 0: unmounted
+      turn_.end();
+      break;
+    }
+    if (calls) turn_.call_another();
+    tally.count(opcode);
+    const std::uint64_t replies = replies_of_thread();
+    ++serving_;
+    if (++served % kSample == 0)
+      take_watched(request);
+    else
+      take(request);
+    --serving_;
+    has_answered = replies_of_thread() != replies;
   }
+}
+
+// Whether a request sleeps is looked at now and then: to look takes a system call.
+void Workers::take_watched(RawRequest& request) {
+  const long before = sleeps_of_thread();
+  take(request);
+  if (sleeps_of_thread() != before)
+    sleeps_.store(kSleepsExpected, std::memory_order_relaxed);
+  else if (sleeps_.load(std::memory_order_relaxed) > 0)
+    sleeps_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// More threads than processors are of use only where they sleep.
+bool Workers::is_another_wanted(std::uint32_t opcode) const {
+  if (takes_long(opcode)) return true;
+  if (is_quick(opcode)) return false;
+  return (sleeps_.load(std::memory_order_relaxed) > 0 || serving_.load() + 1 < processors_) &&
+         is_more_there();
+}
+
+// As fuse_session_receive_buf.
+int Workers::receive(RawRequest& request) {
+  fuse_buf buffer{};
+  buffer.mem = request.memory.release();  // null: libfuse allocates
+  const int received = fuse_session_receive_buf(session_, &buffer);
+  request.memory.reset(static_cast<char*>(buffer.mem));
+  if (received > 0) request.size = static_cast<std::size_t>(received);
+  return received;
+}
+
+// Whoever has been answered mostly asks again at once, and to be woken for that takes longer than
+// to be served.
+void Workers::wait_awake() {
+  // On its processor nobody would ask meanwhile.
+  if (processors_ > 1) spin_.until([this] { return is_more_there(); });
+}
+
+bool Workers::is_more_there() const {
+  pollfd requests{fuse_session_fd(session_), POLLIN, 0};
+  return ::poll(&requests, 1, 0) != 0;
 }
 
 void Workers::take(RawRequest& request) {
@@ -146,6 +241,7 @@ bool Workers::wait() {
 void Workers::stop() {
   is_ending_.store(true);
   fuse_session_exit(session_);
+  turn_.end();
   std::unique_lock lock(mutex_);
   changed_.notify_all();
   // A signal may come just before a worker begins to read: again until it has noticed.

@@ -3,25 +3,24 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <set>
 
+#include "fs/adaptive_spin.h"
 #include "fs/filesystem.h"
 #include "fs/gate.h"
 #include "fs/libfuse.h"
+#include "fs/reading_turn.h"
 
 namespace claimfs::fs {
 
-// The threads that read the kernel's requests and serve them. As few as are busy: a thread is added
-// when the last idle one takes a request. One too many goes, but not while others are being added:
-// where the caller preempts whoever has just answered it, several are about to read at a time, and
-// making and ending threads at that pace costs four times a request (10 against 45 us, one CPU).
+// The threads that read the kernel's requests and serve them, one reading at a time (ReadingTurn).
+// Whoever has read goes on to serve the request, and another thread is called where there is more
+// to read, or serving takes long.
 class Workers {
  public:
-  Workers(fuse_session* session, Filesystem& filesystem)
-      : session_(session), filesystem_(filesystem) {}
+  Workers(fuse_session* session, Filesystem& filesystem);
   Workers(const Workers&) = delete;
 
   void start() { add(); }
@@ -35,13 +34,15 @@ class Workers {
 
  private:
   static constexpr std::size_t kMost = 256;  // Gate::kWidth each for 16 volumes that hang
-  static constexpr std::size_t kIdleKept = 3;
-  static constexpr std::chrono::seconds kCalm{2};
 
   void add();
-  bool is_one_too_many() const;
   void work();
   void serve();
+  int receive(RawRequest& request);
+  void wait_awake();
+  bool is_more_there() const;
+  bool is_another_wanted(std::uint32_t opcode) const;
+  void take_watched(RawRequest& request);
   void take(RawRequest& request);
   void process(RawRequest& request);
   Gate* gate_of(const RawRequest& request);
@@ -50,9 +51,12 @@ class Workers {
   fuse_session* session_;
   Filesystem& filesystem_;
   std::atomic<std::size_t> count_{0};
-  std::atomic<std::size_t> idle_{0};
   std::atomic<bool> is_ending_{false};
-  std::atomic<std::chrono::steady_clock::time_point> last_added_{};
+  ReadingTurn turn_;
+  AdaptiveSpin spin_;  // by who has the turn
+  const std::size_t processors_;
+  std::atomic<std::size_t> serving_{0};
+  std::atomic<int> sleeps_{0};  // > 0: those that serve have been sleeping of late
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -33,6 +33,7 @@ class NfsBackend final : public Backend {
   void stop() override;
   std::optional<Silence> silence() const override;
   bool is_changed_here_only() const override { return options_.exclusive; }
+  bool lists_attributes_anyway() const override { return true; }
   void set_capacity(std::uint64_t bytes) override;
   Enforcement enforcement() const override;
   Result<Attributes> probe() override;

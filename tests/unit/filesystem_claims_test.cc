@@ -112,7 +112,82 @@ TEST_CASE("names of files that others may replace are asked for at every use", "
   const auto listed = std::ranges::find(listing.names, "file", &WrittenNames::Name::name);
   REQUIRE(listed != listing.names.end());
   CHECK(listed->node == found->node);
-  CHECK(listed->trust_name_seconds == row.trust_in_files);
+  CHECK(listed->trust_name_seconds == kTrustSeconds);  // but see the next test
+}
+
+TEST_CASE("what a listing has told of a shared claim is looked up before it is opened",
+          "[claims]") {
+  MountedTree tree;
+  ServedClaim claim = MountedTree::claim("data");
+  claim.is_shared = true;
+  tests::MemoryBackend& memory = tree.add(claim);
+  const NodeId root = tree.at({"ns", "data"});
+  const auto make = [&](std::string_view name, std::string_view text) {
+    const auto made = tree.create(root, name).value();
+    REQUIRE(tree.write(*made.handle, text, 0));
+    tree.release(made.handle);
+    return made.node;
+  };
+  const NodeId first = make("file", "first");
+  const NodeId second = make("other", "second");
+  const auto list = [&] {
+    WrittenNames listing(true);
+    REQUIRE(tree.list(*tree.open_directory(root).value(), listing));
+  };
+  const auto text_of = [&](NodeId node) {
+    const auto opened = tree.open(node, O_RDONLY);
+    return opened ? tree.read(**opened).value() : "";
+  };
+  // By another mount: what this one's kernel knows stays.
+  const auto elsewhere = [&](auto call) {
+    REQUIRE(tree.ask<void>([&](auto answer) { call(tree.volumes.front()->root(), answer); }));
+  };
+  const auto replace = [&](backends::Inode& in, Answer<void>& answer) {
+    memory.rename(tree.caller, in, "other", in, "file", 0, std::move(answer));
+  };
+
+  SECTION("it is still there") {
+    list();
+    CHECK(text_of(first) == "first");
+    CHECK(text_of(first) == "first");  // asked for again
+    elsewhere(replace);
+    CHECK(code_of(tree.open(first, O_RDONLY)) == ESTALE);
+  }
+  SECTION("another file has its name: the kernel is sent to look again") {
+    list();
+    elsewhere(replace);
+    CHECK(code_of(tree.open(first, O_RDONLY)) == ESTALE);
+    CHECK(tree.lookup(root, "file").value() == second);
+    CHECK(text_of(second) == "second");
+  }
+  SECTION("it has gone") {
+    list();
+    elsewhere([&](backends::Inode& in, Answer<void>& answer) {
+      memory.unlink(tree.caller, in, "file", std::move(answer));
+    });
+    CHECK(code_of(tree.open(first, O_RDONLY)) == ESTALE);
+  }
+  SECTION("it was moved by this mount: found by its new name") {
+    list();
+    REQUIRE(tree.ask<void>([&](auto answer) {
+      tree.filesystem.rename(tree.caller, root, "file", root, "moved", 0, std::move(answer));
+    }));
+    CHECK(code_of(tree.open(first, O_RDONLY)) == ESTALE);
+    CHECK(tree.lookup(root, "moved").value() == first);
+    CHECK(text_of(first) == "first");
+  }
+  SECTION("of two names of a file only one is believed") {
+    REQUIRE(tree.ask<EntryReply>([&](auto answer) {
+      tree.filesystem.link(tree.caller, first, root, "second name", std::move(answer));
+    }));
+    WrittenNames listing(true);
+    REQUIRE(tree.list(*tree.open_directory(root).value(), listing));
+    std::vector<double> trust;
+    for (const auto& name : listing.names)
+      if (name.node == first) trust.push_back(name.trust_name_seconds);
+    std::ranges::sort(trust);
+    CHECK(trust == std::vector<double>{0, kTrustSeconds});
+  }
 }
 
 TEST_CASE("a Terminating claim begins no new use", "[claims]") {
