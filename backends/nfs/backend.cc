@@ -55,6 +55,7 @@ void NfsBackend::stop() {
 
 void NfsBackend::was_replaced(const Export& found) {
   probe_.saw(told(found.root_attributes));
+  known_names_.forget_all();
   if (report_)
     report_({.is_loss = false,
              .message = "nfs: the export " + options_.server + ":" + options_.path +

@@ -13,6 +13,7 @@
 #include "backends/nfs/file.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
+#include "backends/nfs/known_names.h"
 #include "backends/nfs/local_locks.h"
 #include "backends/nfs/recent_changes.h"
 #include "backends/nfs/remount.h"
@@ -143,6 +144,9 @@ class NfsBackend final : public Backend {
                     Answer<Entry> answer);
   void look_up(TicketPointer ticket, const FileHandle& parent, std::string name,
                Answer<Entry> answer);
+  // `changes` of the directory, as it was when the question was asked.
+  Answer<Entry> remembering(const Ticket& ticket, NfsInode& directory, std::uint64_t changes,
+                            std::string_view name, Answer<Entry> answer);
   // For CREATE, MKDIR, SYMLINK and MKNOD, whose replies have one form.
   template <class P, class Part, class Fill>
   void make(TicketPointer ticket, NfsInode& directory, std::string_view name, Fill fill, Part part,
@@ -172,6 +176,7 @@ class NfsBackend final : public Backend {
     std::optional<Attributes> attributes;
     Accounting::Since known{};
   };
+  std::optional<Leaving> known_leaving(const FileHandle& parent, std::string_view name) const;
   void find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
                     Answer<Leaving> answer);
   void hide(const TicketPointer& ticket, const FileHandle& handle, const FileHandle& directory,
@@ -246,6 +251,9 @@ class NfsBackend final : public Backend {
                        std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
                        Answer<std::uint64_t> answer);
   void read_on(std::shared_ptr<Listing> listing);
+  // What a listing has told, for whoever removes it.
+  void remember(const NfsDirectory& directory, const NfsDirectory::Name& name,
+                const NfsDirectory::Batch& batch);
 
   const volumes::NfsOptions options_;
   const std::uint64_t server_;  // tells servers apart in Attributes::device
@@ -263,6 +271,7 @@ class NfsBackend final : public Backend {
   WrittenFiles written_files_;
   LocalLocks locks_;
   RecentChanges recent_changes_;
+  KnownNames known_names_;  // where nobody else changes names
   // What a directory's attributes are known from may not be older.
   std::atomic<Clock::time_point> moved_at_{};
   std::atomic<bool> keeps_moved_handles_{false};  // seen of this server: files need no following

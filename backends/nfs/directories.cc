@@ -33,7 +33,7 @@ struct NfsBackend::Listing {
   bool has_begun_anew = false;  // after the server forgot the cookie's verifier
 
   // Gives the names from there on. False: the sink is full, or this was all.
-  bool give(const NfsDirectory::Batch& batch, std::size_t first, const NfsBackend& backend) {
+  bool give(const NfsDirectory::Batch& batch, std::size_t first, NfsBackend& backend) {
     // What the kernel is told of a file now it takes for newer than what it knows.
     const bool may_describe =
         sink.wants_attributes() && directory.news()->changes() == batch.changes_before;
@@ -42,19 +42,22 @@ struct NfsBackend::Listing {
       const bool is_hidden = backend.hidden_names_->contains(directory.handle(), next.name);
       const bool is_described =
           may_describe && !backend.recent_changes_.is_changed_since(next.handle, batch.asked_at);
-      if (!is_hidden && !add(next, is_described)) return false;
+      if (!is_hidden && !add(next, is_described, batch, backend)) return false;
       cursor = next.cookie;
       batch.read_up_to.store(at + 1, std::memory_order_relaxed);
     }
     return !batch.is_last;
   }
 
-  bool add(const NfsDirectory::Name& name, bool is_described) {
+  bool add(const NfsDirectory::Name& name, bool is_described, const NfsDirectory::Batch& batch,
+           NfsBackend& backend) {
     const bool is_dots = name.name == "." || name.name == "..";
     const auto& attributes = name.attributes;
     std::optional<Entry> entry;
-    if (is_described && !is_dots && name.handle && attributes)
+    if (is_described && !is_dots && name.handle && attributes) {
       entry = Entry{std::make_unique<NfsInode>(name.handle, attributes->mode), *attributes};
+      backend.remember(directory, name, batch);
+    }
     const unsigned char type = is_dots      ? static_cast<unsigned char>(DT_DIR)
                                : attributes ? static_cast<unsigned char>(IFTODT(attributes->mode))
                                             : static_cast<unsigned char>(DT_UNKNOWN);
@@ -66,6 +69,16 @@ struct NfsBackend::Listing {
     return true;
   }
 };
+
+void NfsBackend::remember(const NfsDirectory& directory, const NfsDirectory::Name& name,
+                          const NfsDirectory::Batch& batch) {
+  if (!options_.exclusive) return;
+  known_names_.learn(directory.handle(), name.name,
+                     {.handle = name.handle,
+                      .attributes = *name.attributes,
+                      .asked_at = batch.asked_at,
+                      .counted = batch.counted});
+}
 
 // Whoever opens a directory reads it: the first entries come with the open, which the server
 // refuses as it would refuse the reading.
@@ -99,6 +112,7 @@ void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directo
                                  std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
                                  Answer<std::uint64_t> answer) {
   batch->asked_at = Clock::now();
+  if (accounting_) batch->counted = accounting_->now();
   ask<ReadDirectoryPlus>(
       ticket,
       [directory, batch, bytes](READDIRPLUS3args& to) {

@@ -56,6 +56,13 @@ std::uint64_t DirectoryNews::changes() const {
   return state_.with([](const State& state) { return 2 * state.changes - state.under_way; });
 }
 
+std::optional<std::uint64_t> DirectoryNews::changes_at_rest() const {
+  return state_.with([](const State& state) -> std::optional<std::uint64_t> {
+    if (state.under_way > 0) return std::nullopt;
+    return 2 * state.changes;
+  });
+}
+
 std::uint64_t DirectoryNews::begin(std::string_view new_name) {
   return state_.with([&](State& state) {
     ++state.under_way;

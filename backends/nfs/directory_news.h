@@ -42,6 +42,8 @@ class DirectoryNews {
   // How many changes have begun or ended: while this stays, what was asked for is not older than
   // any.
   std::uint64_t changes() const;
+  // The same, where none is under way.
+  std::optional<std::uint64_t> changes_at_rest() const;
 
  private:
   friend class DirectoryChange;

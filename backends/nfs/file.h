@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/nfs/accounting.h"
 #include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/hidden_file.h"
@@ -79,6 +80,7 @@ class NfsDirectory final : public File {
     bool is_last = false;
     cookieverf3 verifier{};
     std::chrono::steady_clock::time_point asked_at{};
+    Accounting::Since counted{};       // the same
     std::uint64_t changes_before = 0;  // of the directory by us, when it was asked for
     mutable std::atomic<std::size_t> read_up_to{0};  // where the next reader probably goes on
 

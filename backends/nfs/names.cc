@@ -59,7 +59,32 @@ void NfsBackend::lookup(const Caller& caller, Inode& parent, std::string_view na
                         Answer<Entry> answer) {
   if (const int refusal = refusal_of_name(parent, name)) return answer.refuse(refusal);
   if (nfs(parent).news()->is_absent(name)) return answer.refuse(ENOENT);
-  look_up(ticket_for(caller), nfs(parent).handle(), std::string(name), std::move(answer));
+  TicketPointer ticket = ticket_for(caller);
+  // Not while a change of the directory is under way: the answer may be older than that.
+  const auto changes = options_.exclusive ? nfs(parent).news()->changes_at_rest() : std::nullopt;
+  Answer<Entry> told_on = changes
+                              ? remembering(*ticket, nfs(parent), *changes, name, std::move(answer))
+                              : std::move(answer);
+  look_up(std::move(ticket), nfs(parent).handle(), std::string(name), std::move(told_on));
+}
+
+// What the name stands for, for whoever removes it.
+Answer<Entry> NfsBackend::remembering(const Ticket& ticket, NfsInode& directory,
+                                      std::uint64_t changes, std::string_view name,
+                                      Answer<Entry> answer) {
+  KnownNames::Known known{.handle = {},
+                          .attributes = {},
+                          .asked_at = ticket.begun_at,
+                          .counted = accounting_ ? accounting_->now() : Accounting::Since()};
+  return [this, at = directory.handle(), name = std::string(name), news = directory.news(), changes,
+          known = std::move(known), answer = std::move(answer)](Result<Entry> found) mutable {
+    if (found && news->changes() == changes) {
+      known.handle = nfs(*found->inode).handle();
+      known.attributes = found->attributes;
+      known_names_.learn(at, name, std::move(known));
+    }
+    return answer.complete(std::move(found));
+  };
 }
 
 void NfsBackend::read_link(const Caller& caller, Inode& inode, Answer<std::string> answer) {
@@ -157,6 +182,7 @@ void NfsBackend::link_there(TicketPointer ticket, NfsInode& file, NfsInode& pare
                             const std::string& new_name, Answer<Entry> answer) {
   const FileHandle handle = file.handle();
   const FileHandle directory = parent.handle();
+  known_names_.forget_all();
   ask<Link>(
       ticket,
       [handle, directory, name = new_name](LINK3args& to) {

@@ -12,6 +12,10 @@ namespace claimfs::backends::nfs {
 // room is accounted it is asked always, for what comes back.
 void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
                               Answer<Leaving> answer) {
+  if (auto known = known_leaving(parent, name)) {
+    answer.complete(*std::move(known));
+    return;
+  }
   look_up(std::move(ticket), parent, std::move(name),
           [known = accounting_ ? accounting_->now() : Accounting::Since(),
            answer = std::move(answer)](Result<Entry> found) mutable {
@@ -27,6 +31,25 @@ void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, st
           });
 }
 
+// As the kernel's own client, whose dentry says it. Not where the file has changed since: then the
+// room that comes back is another.
+std::optional<NfsBackend::Leaving> NfsBackend::known_leaving(const FileHandle& parent,
+                                                             std::string_view name) const {
+  if (!options_.exclusive) return std::nullopt;
+  const auto known = known_names_.find(parent, name);
+  if (!known || recent_changes_.is_changed_since(known->handle, known->asked_at))
+    return std::nullopt;
+  const auto written = written_files_.find(known->handle);
+  if (written && !written->is_unchanged_since(known->asked_at)) return std::nullopt;
+  Leaving leaving;
+  leaving.handle = known->handle;
+  leaving.is_directory = S_ISDIR(known->attributes.mode);
+  leaving.is_last_name = known->attributes.nlink <= 1;
+  leaving.attributes = known->attributes;
+  leaving.known = known->counted;
+  return leaving;
+}
+
 // The file has got its hidden name: everybody who has it keeps that.
 void NfsBackend::hide(const TicketPointer& ticket, const FileHandle& handle,
                       const FileHandle& directory, const std::string& hidden_name) {
@@ -39,6 +62,7 @@ void NfsBackend::hide(const TicketPointer& ticket, const FileHandle& handle,
 
 void NfsBackend::remove_name(TicketPointer ticket, NfsInode& parent, std::string name,
                              Answer<void> answer) {
+  known_names_.forget(parent.handle(), name);
   ask<Remove>(
       std::move(ticket),
       [directory = parent.handle(), name = std::move(name)](REMOVE3args& to) {
@@ -58,6 +82,8 @@ void NfsBackend::move_name(TicketPointer ticket, NfsInode& from_inode, std::stri
                            NfsInode& to_inode, std::string new_name, Answer<void> answer) {
   const FileHandle from = from_inode.handle();
   const FileHandle to = to_inode.handle();
+  known_names_.forget(from, name);
+  known_names_.forget(to, new_name);
   DirectoryChange arrival(to_inode.news(), new_name);
   std::optional<DirectoryChange> departure;
   if (&from_inode != &to_inode) departure.emplace(from_inode.news());
@@ -102,6 +128,7 @@ void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view na
       [this, ticket, &directory, text, answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
         const FileHandle handle = found->handle;
+        if (!found->is_last_name && !found->is_directory) known_names_.forget_all();
         if (!found->is_last_name || found->is_directory || !open_files_->is_open(handle)) {
           remove_name(ticket, directory, std::move(text), giving_back(*found, std::move(answer)));
           return true;
@@ -133,6 +160,7 @@ void NfsBackend::remove_directory(const Caller& caller, Inode& parent, std::stri
       [this, ticket, directory, &parent, text = std::string(name),
        answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
+        known_names_.forget(directory, text);
         Answer<void> removed = giving_back(*found, std::move(answer));
         ask<RemoveDirectory>(
             ticket,
@@ -188,6 +216,7 @@ void NfsBackend::replace_name(TicketPointer ticket, NfsInode& from, std::string 
        answer = std::move(answer)](Result<Leaving> replaced) mutable {
         if (!replaced && replaced.error().code != ENOENT)
           return answer.complete(failure(replaced.error()));
+        if (replaced && !replaced->is_last_name) known_names_.forget_all();
         const bool is_kept = replaced && replaced->is_last_name && !replaced->is_directory &&
                              open_files_->is_open(replaced->handle);
         if (!is_kept) {

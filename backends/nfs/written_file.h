@@ -105,6 +105,8 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   void size_was_not_set();
   // Whether the server has to be asked what it occupies before it is truncated.
   bool needs_word();
+  // What the server says that it occupies has not changed since it was asked.
+  bool is_unchanged_since(Clock::time_point asked_at);
   // It is gone from the server, where it occupied so much.
   void was_removed(std::uint64_t used, Accounting::Since since);
   // By the server's last word on it that was corrected; true while there is none.

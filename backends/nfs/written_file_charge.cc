@@ -60,6 +60,11 @@ bool WrittenFile::needs_word() {
   return charge_ && charge_->needs_word();
 }
 
+bool WrittenFile::is_unchanged_since(Clock::time_point asked_at) {
+  std::scoped_lock lock(mutex_);
+  return pending_.is_empty() && in_flight_ == 0 && asked_at > taken_at_ && asked_at > truncated_at_;
+}
+
 void WrittenFile::was_removed(std::uint64_t used, Accounting::Since since) {
   std::scoped_lock lock(mutex_);
   if (charge_) charge_->gone(used, since);

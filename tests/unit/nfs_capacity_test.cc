@@ -90,7 +90,10 @@ TEST_CASE("what goes gives its room back, whichever way it goes", "[nfs][capacit
   if (!can_run()) return;
   const NfsServer server;
   BoundInMemory bound;
-  LimitedVolume volume(server.options(), bound);
+  volumes::NfsOptions options = server.options();
+  options.exclusive = GENERATE(false, true);
+  INFO((options.exclusive ? "exclusive" : "shared"));
+  LimitedVolume volume(options, bound);
   const std::string text(6 * kMi, 'x');
   const auto put = [&](const char* name) { volume->put(volume->root(), name, text); };
   // As the kernel does it.
@@ -107,10 +110,17 @@ TEST_CASE("what goes gives its room back, whichever way it goes", "[nfs][capacit
     CHECK(comes_true([&] { return volume.used() < kMi; }));
   }
   close("file");
+  // And has mostly done before a name goes: what it said is believed, or must not be.
+  const bool was_looked_up = GENERATE(false, true);
+  const auto look_up = [&](const char* name) {
+    if (was_looked_up) REQUIRE(volume->lookup(volume->root(), name));
+  };
+  look_up("file");
   SECTION("removed") { CHECK(code_of(volume->unlink(volume->root(), "file")) == 0); }
   SECTION("replaced") {
     volume->put(volume->root(), "other", "small");
     close("other");
+    look_up("other");
     CHECK(code_of(volume->rename(volume->root(), "other", volume->root(), "file")) == 0);
   }
   SECTION("truncated by its name") {
@@ -122,6 +132,7 @@ TEST_CASE("what goes gives its room back, whichever way it goes", "[nfs][capacit
     const auto file = volume->lookup(volume->root(), "file");
     REQUIRE(file);
     CHECK(code_of(volume->link(*file->inode, volume->root(), "second")) == 0);
+    look_up("second");
     CHECK(code_of(volume->unlink(volume->root(), "file")) == 0);
     CHECK(volume.used() > 6 * kMi);
     CHECK(code_of(volume->unlink(volume->root(), "second")) == 0);
@@ -192,6 +203,41 @@ TEST_CASE("files that were on a server are counted before anybody writes", "[nfs
   CHECK(comes_true([&] {
     return volume->write(*file->file, std::string(kMi, 'x'), static_cast<off_t>(4 * kMi)) == kMi;
   }));
+}
+
+TEST_CASE("what is removed by a name that was just looked up gives its room back once",
+          "[nfs][capacity]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  std::ofstream(server.directory() + "/file") << std::string(5 * kMi, 'x');
+  BoundInMemory bound;
+  volumes::NfsOptions options = server.options();
+  options.exclusive = true;
+  LimitedVolume volume(options, bound);
+  REQUIRE(comes_true([&] { return volume.used() > 5 * kMi; }));
+  const auto file = volume->lookup(volume->root(), "file");
+  REQUIRE(file);
+  SECTION("by its only one") {}
+  SECTION("when it has got a second one since") {
+    REQUIRE(volume->link(*file->inode, volume->root(), "second"));
+    CHECK(code_of(volume->unlink(volume->root(), "file")) == 0);
+    CHECK(volume.used() > 5 * kMi);
+    REQUIRE(volume->rename(volume->root(), "second", volume->root(), "file"));
+  }
+  SECTION("when it has lost a second one since") {
+    REQUIRE(volume->link(*file->inode, volume->root(), "second"));
+    REQUIRE(volume->lookup(volume->root(), "file"));
+    CHECK(code_of(volume->unlink(volume->root(), "second")) == 0);
+    CHECK(volume.used() > 5 * kMi);
+  }
+  SECTION("when it has been cut since") {
+    CHECK(volume.resize(*file->inode, static_cast<off_t>(kMi)) == 0);
+    CHECK(comes_true([&] { return volume.used() < 2 * kMi; }));
+    CHECK(volume.used() >= kMi);
+  }
+  CHECK(code_of(volume->unlink(volume->root(), "file")) == 0);
+  CHECK(volume.used() < kMi);
+  CHECK(volume.used() >= occupied(server.directory()));
 }
 
 TEST_CASE("a mount that crashed leaves a bound that a count of the server puts right",

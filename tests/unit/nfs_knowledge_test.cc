@@ -82,6 +82,46 @@ TEST_CASE("what others put into a directory that we have made is found within a 
   CHECK(comes_true([&] { return volume.lookup(*made->inode, "theirs").has_value(); }));
 }
 
+TEST_CASE("an open file outlives its names, whatever was known of them", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  Volume volume(exclusive_on(server), {});
+  Inode& root = volume.root();
+  // Not by us: nothing is known but what the server says.
+  std::ofstream(server.directory() + "/a") << "of a";
+  std::ofstream(server.directory() + "/b") << "of b";
+  const auto look_up_all = [&] {
+    for (const char* name : {"a", "b", "c"}) (void)volume.lookup(root, name);
+  };
+  const auto file = volume.lookup(root, "a");
+  REQUIRE(file);
+  const auto open = volume.open(*file->inode, O_RDONLY);
+  REQUIRE(open);
+  look_up_all();
+  SECTION("one name after the other") {
+    REQUIRE(volume.link(*file->inode, root, "c"));
+    look_up_all();
+    REQUIRE(volume.unlink(root, "a"));
+    REQUIRE(volume.unlink(root, "c"));
+  }
+  SECTION("by a name that was made since the look-up") {
+    REQUIRE(volume.link(*file->inode, root, "c"));
+    REQUIRE(volume.unlink(root, "a"));
+    REQUIRE(volume.unlink(root, "c"));
+  }
+  SECTION("by the name of another that it has replaced") {
+    REQUIRE(volume.rename(root, "a", root, "b"));
+    REQUIRE(volume.unlink(root, "b"));
+  }
+  SECTION("by a name that another had, which was removed") {
+    REQUIRE(volume.unlink(root, "b"));
+    REQUIRE(volume.rename(root, "a", root, "b"));
+    REQUIRE(volume.unlink(root, "b"));
+  }
+  SECTION("replaced by another") { REQUIRE(volume.rename(root, "b", root, "a")); }
+  CHECK(volume.read(**open, 100, 0).value_or("gone") == "of a");
+}
+
 TEST_CASE("what we put into a directory that we have made is found", "[nfs]") {
   if (!can_run()) return;
   const NfsServer server;
