@@ -40,6 +40,7 @@ void ListedNames::looked_up(std::uint64_t node, std::uint64_t directory, std::st
 }
 
 bool ListedNames::forget(std::uint64_t node) {
+  if (count_.load(std::memory_order_relaxed) == 0) return false;
   std::scoped_lock lock(mutex_);
   const auto known = by_node_.find(node);
   if (known == by_node_.end()) return false;

@@ -43,8 +43,8 @@ class ListedNames {
   // By which name the kernel may have found a node that is being opened; then this has to be asked
   // for.
   std::optional<Name> name_of(std::uint64_t node);
-  // It is not what that name stands for, or has gone. True when it has been looked up by another
-  // name since.
+  // It is not what that name stands for, or the kernel has forgotten it. True when it has been
+  // looked up by another name since.
   bool forget(std::uint64_t node);
   void clear();
 

@@ -77,6 +77,7 @@ void Filesystem::forget(NodeId id, std::uint64_t count) {
       --backing_ids_;
     }
     locks_.forget(node.id);
+    node.volume->listed_names.forget(node.id);
   });
   if (volume) idle_proofs_.forgotten(*volume);
 }

@@ -41,6 +41,7 @@ void ReadingTurn::give_back() {
 }
 
 void ReadingTurn::call_another() {
+  const std::scoped_lock adding(adding_);
   {
     std::scoped_lock lock(mutex_);
     if (is_ended_.load()) return;
@@ -55,7 +56,7 @@ void ReadingTurn::call_another() {
 
 void ReadingTurn::end() {
   {
-    std::scoped_lock lock(mutex_);
+    std::scoped_lock lock(adding_, mutex_);
     is_ended_.store(true);
   }
   called_.notify_all();

@@ -23,7 +23,7 @@ class ReadingTurn {
   static constexpr std::chrono::milliseconds kTick{1};
 
   // `add` makes one more thread that comes for turns, or does not; called when no idle one is left,
-  // without a lock held.
+  // and not after end() has returned.
   explicit ReadingTurn(std::function<void()> add);
   ReadingTurn(const ReadingTurn&) = delete;
   ~ReadingTurn();
@@ -55,7 +55,8 @@ class ReadingTurn {
   std::atomic<bool> is_watched_{false};
   std::atomic<bool> is_ended_{false};
 
-  std::mutex mutex_;  // for what follows
+  std::mutex adding_;  // before mutex_
+  std::mutex mutex_;   // for what follows
   std::condition_variable called_;
   std::condition_variable keeper_called_;
   std::size_t idle_ = 0;

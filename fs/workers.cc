@@ -68,8 +68,8 @@ constexpr int kSleepsExpected = 8;
 Workers::Workers(fuse_session* session, Filesystem& filesystem)
     : session_(session),
       filesystem_(filesystem),
-      turn_([this] { add(); }),
-      processors_(usable_processors()) {}
+      processors_(usable_processors()),
+      turn_([this] { add(); }) {}
 
 void Workers::add() {
   if (count_.fetch_add(1) >= kMost) {
@@ -78,9 +78,11 @@ void Workers::add() {
   }
   try {
     std::thread([this] { work(); }).detach();
+    is_short_of_threads_.store(false);
   } catch (const std::system_error& error) {
-    // Those that run go on; the kernel's queue waits for them.
-    spdlog::warn("worker=not_started reason=\"{}\"", error.what());
+    // Those that run go on; the kernel's queue waits for them. It is tried again every millisecond.
+    if (!is_short_of_threads_.exchange(true))
+      spdlog::warn("worker=not_started reason=\"{}\"", error.what());
     count_.fetch_sub(1);
   }
 }

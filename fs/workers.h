@@ -52,7 +52,7 @@ class Workers {
   Filesystem& filesystem_;
   std::atomic<std::size_t> count_{0};
   std::atomic<bool> is_ending_{false};
-  ReadingTurn turn_;
+  std::atomic<bool> is_short_of_threads_{false};
   AdaptiveSpin spin_;  // by who has the turn
   const std::size_t processors_;
   std::atomic<std::size_t> serving_{0};
@@ -61,6 +61,8 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<pthread_t> reading_;  // guarded by mutex_: those that a signal brings back
+
+  ReadingTurn turn_;  // last: it adds threads, which use all of the above
 };
 
 }  // namespace claimfs::fs
