@@ -173,7 +173,6 @@ TEST_CASE("a set-id file's attributes are not believed, and its writes come to u
 }
 
 TEST_CASE("a lock that is waited for is granted, given up, or a deadlock", "[locks]") {
-  WaitingThreads::install_signal();
   Native native;
   MountedTree& tree = native.tree;
   const auto file = tree.create(native.root, "file").value();
@@ -230,7 +229,6 @@ TEST_CASE("a lock that is waited for is granted, given up, or a deadlock", "[loc
 }
 
 TEST_CASE("the end of a filesystem gives up all waits", "[locks]") {
-  WaitingThreads::install_signal();
   std::promise<int> waited;
   std::vector<std::unique_ptr<Handle>> left_open;
   std::string path = tests::scratch("native");

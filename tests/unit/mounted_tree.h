@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fs/filesystem.h"
+#include "fs/waiting_threads.h"
 #include "tests/backend_contract/ask.h"
 #include "tests/backend_contract/memory_backend.h"
 
@@ -52,7 +53,9 @@ struct NoInterruption final : Interruption {
 class MountedTree {
  public:
   explicit MountedTree(Effects effects = {})
-      : filesystem(make_tree(), *InodeNumbers::load(""), std::move(effects)) {}
+      : filesystem(make_tree(), *InodeNumbers::load(""), std::move(effects)) {
+    WaitingThreads::install_signal();  // as a session does, or a wait's end would be ours
+  }
 
   ~MountedTree() { forget_all(); }
 
