@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 
 #include <spdlog/spdlog.h>
 
@@ -138,8 +139,10 @@ bool Attachments::serve(Mirror& mirror, Request& request) {
       });
     });
     if (!holders.is_empty()) {
-      for (const Attachment* holder : std::vector(holders.attachments))
-        ask_to_give_way(mirror, request, *holder);
+      // Who is asked is stored anew, also in the mirror, whose objects these are until then.
+      std::deque<Attachment> kept;
+      for (const Attachment*& holder : holders.attachments) holder = &kept.emplace_back(*holder);
+      for (const Attachment& holder : kept) ask_to_give_way(mirror, request, holder);
       return refuse(request, *claim, holders);
     }
     const Result<void> written = write(mirror, request, *claim);
