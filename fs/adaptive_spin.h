@@ -26,7 +26,7 @@ class AdaptiveSpin {
     note(false);
   }
 
-  // Whether to try this time.
+ private:
   bool is_worth_it() { return trust_ > 0 || ++left_out_ % kTryAgain == 0; }
   void note(bool has_come) {
     if (has_come)
@@ -35,7 +35,6 @@ class AdaptiveSpin {
       trust_ -= trust_ > kDisappointment ? kDisappointment : trust_;
   }
 
- private:
   // In vain so many times out of one more, it is given up.
   static constexpr std::uint32_t kDisappointment = 4;
   static constexpr std::uint32_t kMostTrust = 16;
