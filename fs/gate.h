@@ -10,12 +10,17 @@
 
 namespace claimfs::fs {
 
+// Frees memory, unless that is somebody else's.
+struct FreeOurs {
+  bool is_ours = true;
+  void operator()(char* memory) const {
+    if (is_ours) std::free(memory);
+  }
+};
+
 // A request as the kernel sent it, not yet looked into.
 struct RawRequest {
-  struct Free {
-    void operator()(char* owned) const { std::free(owned); }
-  };
-  std::unique_ptr<char, Free> memory;
+  std::unique_ptr<char, FreeOurs> memory;
   std::size_t size = 0;
 };
 

@@ -6,6 +6,7 @@
 #include "fs/impatient_callers.h"
 #include "fs/libfuse.h"
 #include "fs/listing_habits.h"
+#include "fs/rings.h"
 
 namespace claimfs::fs {
 
@@ -17,6 +18,8 @@ struct KernelSide {
   // Told what the kernel can do and what is wanted, at INIT.
   bool has_passthrough = false;
   bool has_kill_privileges = false;
+  bool offers_io_uring = false;
+  Rings* rings = nullptr;
   ListingHabits habits{};
   // Shared with operations whose answer has been given and which are not destroyed yet.
   std::shared_ptr<ImpatientCallers> impatient = std::make_shared<ImpatientCallers>();

@@ -69,34 +69,44 @@ Workers::Workers(fuse_session* session, Filesystem& filesystem)
     : session_(session),
       filesystem_(filesystem),
       processors_(usable_processors()),
+      rings_({.serve = [this](RawRequest& request) { take(request); },
+              .takes_long = takes_long,
+              .begin_thread = [this](auto work) { return begin(std::move(work)); },
+              .interrupt = [this](std::uint64_t number) { interrupt(number); },
+              .counts = filesystem.request_counts()}),
       turn_([this] { add(); }) {}
 
 void Workers::add() {
-  if (count_.fetch_add(1) >= kMost) {
-    count_.fetch_sub(1);
-    return;
-  }
+  if (readers_.fetch_add(1) >= kMost || !begin([this] {
+        serve();
+        readers_.fetch_sub(1);
+      }))
+    readers_.fetch_sub(1);
+}
+
+bool Workers::begin(std::function<void()> work) {
+  count_.fetch_add(1);
   try {
-    std::thread([this] { work(); }).detach();
+    std::thread([this, work = std::move(work)] {
+      {
+        std::scoped_lock lock(mutex_);
+        reading_.insert(pthread_self());
+      }
+      work();
+      std::scoped_lock lock(mutex_);
+      reading_.erase(pthread_self());
+      count_.fetch_sub(1);
+      changed_.notify_all();
+    }).detach();
     is_short_of_threads_.store(false);
+    return true;
   } catch (const std::system_error& error) {
     // Those that run go on; the kernel's queue waits for them. It is tried again every millisecond.
     if (!is_short_of_threads_.exchange(true))
       spdlog::warn("worker=not_started reason=\"{}\"", error.what());
     count_.fetch_sub(1);
+    return false;
   }
-}
-
-void Workers::work() {
-  {
-    std::scoped_lock lock(mutex_);
-    reading_.insert(pthread_self());
-  }
-  serve();
-  std::scoped_lock lock(mutex_);
-  reading_.erase(pthread_self());
-  count_.fetch_sub(1);
-  changed_.notify_all();
 }
 
 void Workers::serve() {
@@ -117,6 +127,7 @@ void Workers::serve() {
     if (received < 0) spdlog::error("session=broken reason=\"{}\"", Error(-received).message());
     if (received <= 0) {  // 0: unmounted
       turn_.end();
+      rings_.end();
       break;
     }
     if (calls) turn_.call_another();
@@ -190,16 +201,36 @@ void Workers::take(RawRequest& request) {
   // The volume may be given up by its last node during the request: what comes after must not touch
   // it then.
   process(request);
-  while (std::optional<RawRequest> next = gate->leave()) {
-    request = std::move(*next);
-    process(request);
-  }
+  while (std::optional<RawRequest> next = gate->leave()) process(*next);
 }
 
 void Workers::process(RawRequest& request) {
+  const std::uint32_t opcode = header_of(request).opcode;
+  if (opcode == FUSE_INTERRUPT && rings_.is_prepared()) {
+    fuse_interrupt_in interrupt{};
+    std::memcpy(&interrupt, request.memory.get() + sizeof(fuse_in_header), sizeof interrupt);
+    rings_.interrupt(interrupt.unique);
+    return;
+  }
   fuse_buf buffer{};
   buffer.mem = request.memory.get();
   buffer.size = request.size;
+  fuse_session_process_buf(session_, &buffer);
+  if (opcode == FUSE_INIT && rings_.is_prepared()) rings_.open();
+}
+
+// As the kernel says it of a request that has come by /dev/fuse.
+void Workers::interrupt(std::uint64_t number) {
+  struct {
+    fuse_in_header header{};
+    fuse_interrupt_in interrupt{};
+  } message;
+  message.header.len = sizeof message;
+  message.header.opcode = FUSE_INTERRUPT;
+  message.interrupt.unique = number;
+  fuse_buf buffer{};
+  buffer.mem = &message;
+  buffer.size = sizeof message;
   fuse_session_process_buf(session_, &buffer);
 }
 
@@ -226,7 +257,8 @@ void Workers::refuse(const RawRequest& request, int error) {
   reply.len = sizeof reply;
   reply.error = -error;
   reply.unique = header.unique;
-  if (::write(fuse_session_fd(session_), &reply, sizeof reply) < 0)
+  const iovec part{&reply, sizeof reply};
+  if (rings_.write(fuse_session_fd(session_), &part, 1) < 0)
     spdlog::debug("refusal=not_taken unique={}", header.unique);
 }
 
@@ -244,6 +276,7 @@ void Workers::stop() {
   is_ending_.store(true);
   fuse_session_exit(session_);
   turn_.end();
+  rings_.end();
   std::unique_lock lock(mutex_);
   changed_.notify_all();
   // A signal may come just before a worker begins to read: again until it has noticed.

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <set>
 
@@ -12,12 +13,13 @@
 #include "fs/gate.h"
 #include "fs/libfuse.h"
 #include "fs/reading_turn.h"
+#include "fs/rings.h"
 
 namespace claimfs::fs {
 
 // The threads that read the kernel's requests and serve them, one reading at a time (ReadingTurn).
 // Whoever has read goes on to serve the request, and another thread is called where there is more
-// to read, or serving takes long.
+// to read, or serving takes long. Where the kernel has it, most requests come by Rings.
 class Workers {
  public:
   Workers(fuse_session* session, Filesystem& filesystem);
@@ -32,11 +34,13 @@ class Workers {
 
   std::size_t count() const { return count_.load(); }
 
+  Rings& rings() { return rings_; }
+
  private:
   static constexpr std::size_t kMost = 256;  // Gate::kWidth each for 16 volumes that hang
 
   void add();
-  void work();
+  bool begin(std::function<void()> work);
   void serve();
   int receive(RawRequest& request);
   void wait_awake();
@@ -45,12 +49,14 @@ class Workers {
   void take_watched(RawRequest& request);
   void take(RawRequest& request);
   void process(RawRequest& request);
+  void interrupt(std::uint64_t number);
   Gate* gate_of(const RawRequest& request);
   void refuse(const RawRequest& request, int error);
 
   fuse_session* session_;
   Filesystem& filesystem_;
-  std::atomic<std::size_t> count_{0};
+  std::atomic<std::size_t> count_{0};    // of all threads
+  std::atomic<std::size_t> readers_{0};  // of those that read /dev/fuse
   std::atomic<bool> is_ending_{false};
   std::atomic<bool> is_short_of_threads_{false};
   AdaptiveSpin spin_;  // by who has the turn
@@ -62,6 +68,7 @@ class Workers {
   std::condition_variable changed_;
   std::set<pthread_t> reading_;  // guarded by mutex_: those that a signal brings back
 
+  Rings rings_;
   ReadingTurn turn_;  // last: it adds threads, which use all of the above
 };
 

@@ -1,0 +1,114 @@
+#include "fs/ring_entry.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+
+namespace claimfs::fs {
+
+Result<std::unique_ptr<RingEntry>> RingEntry::make(int fuse_descriptor, std::uint16_t queue,
+                                                   std::uint16_t index, std::size_t payload_size) {
+  std::unique_ptr<RingEntry> entry(new RingEntry(fuse_descriptor, queue, index));
+  TRY_VOID(entry->set_up(payload_size));
+  return entry;
+}
+
+Result<void> RingEntry::set_up(std::size_t payload_size) {
+  void* const memory = ::mmap(nullptr, kPayloadAt + payload_size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return failure_from_errno("memory for a request");
+  memory_ = static_cast<char*>(memory);
+  memory_size_ = kPayloadAt + payload_size;
+  pieces_[0] = {memory_, sizeof(RingHeaders)};
+  pieces_[1] = {memory_ + kPayloadAt, payload_size};
+  io_uring_params parameters{};
+  // Nobody else submits, and nothing is to interrupt this thread while it serves.
+  parameters.flags =
+      IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  constexpr unsigned kCommands = 1;
+  if (const int error = ::io_uring_queue_init_params(kCommands, &ring_, &parameters); error < 0)
+    return failure(-error, "io_uring");
+  has_ring_ = true;
+  return {};
+}
+
+RingEntry::~RingEntry() {
+  if (has_ring_) ::io_uring_queue_exit(&ring_);
+  if (memory_) ::munmap(memory_, memory_size_);
+}
+
+void RingEntry::prepare() {
+  io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);  // there is room for the one
+  ::io_uring_prep_rw(IORING_OP_URING_CMD, entry, fuse_, pieces_, std::size(pieces_), 0);
+  entry->cmd_op = is_registered_ ? kRingCommitAndFetch : kRingRegister;
+  const RingCommand command{0, headers().transfer.commit_id, queue_, {}};
+  // In the second half of the submission, too, which its type does not show.
+  std::memcpy(reinterpret_cast<char*>(entry) + offsetof(io_uring_sqe, cmd), &command,
+              sizeof command);
+  is_registered_ = true;
+  is_offered_ = true;
+}
+
+Result<RawRequest> RingEntry::next() {
+  if (!is_offered_) prepare();
+  if (const int error = ::io_uring_submit_and_wait(&ring_, 1); error < 0) return failure(-error);
+  io_uring_cqe* answer = nullptr;
+  if (::io_uring_peek_cqe(&ring_, &answer) != 0) return failure(EINTR);
+  const int result = answer->res;
+  ::io_uring_cqe_seen(&ring_, answer);
+  if (result < 0) return failure(-result == EINTR ? EIO : -result);
+  is_offered_ = false;
+  return assemble();
+}
+
+RawRequest RingEntry::assemble() {
+  fuse_in_header header;
+  std::memcpy(&header, headers().in_out, sizeof header);
+  const std::size_t payload = headers().transfer.payload_size;
+  const std::size_t operation = header.len - sizeof header - payload;
+  is_served_.store(false);
+  kernel_number_.store(header.unique);
+  header.unique = kMark | (++requests_ << 17) | std::uint64_t{index_} << 1;
+  number_.store(header.unique);
+  state_.store(State::Asked);
+  char* const begin = memory_ + kPayloadAt - operation - sizeof header;
+  std::memcpy(begin, &header, sizeof header);
+  std::memcpy(begin + sizeof header, headers().operation, operation);
+  return {{begin, FreeOurs{.is_ours = false}}, header.len};
+}
+
+bool RingEntry::reply(std::uint64_t number, std::span<const iovec> parts) {
+  if (number != number_.load() || is_answered()) return false;
+  fuse_out_header header;
+  std::memcpy(&header, parts.front().iov_base, sizeof header);
+  std::size_t size = 0;
+  for (const iovec& part : parts.subspan(1)) {
+    if (part.iov_len > pieces_[1].iov_len - size) {
+      header.error = -EIO;
+      size = 0;
+      break;
+    }
+    std::memcpy(memory_ + kPayloadAt + size, part.iov_base, part.iov_len);
+    size += part.iov_len;
+  }
+  header.unique = kernel_number_.exchange(0);
+  header.len = static_cast<std::uint32_t>(sizeof header + size);
+  std::memcpy(headers().in_out, &header, sizeof header);
+  headers().transfer.payload_size = static_cast<std::uint32_t>(size);
+  State asked = State::Asked;
+  if (!state_.compare_exchange_strong(asked, State::Answered)) return false;
+  state_.notify_one();
+  return true;
+}
+
+void RingEntry::wait_for_reply() { state_.wait(State::Asked); }
+
+void RingEntry::give_up_waiting() {
+  State asked = State::Asked;
+  if (state_.compare_exchange_strong(asked, State::GivenUp)) state_.notify_one();
+}
+
+}  // namespace claimfs::fs
