@@ -89,7 +89,8 @@ std::string status_text(store::Store& store, const MountFacts& facts, fs::Filesy
   text += "capacity enforcement: " + std::string(word_of(facts.enforcement)) + "\n";
   if (!filesystem) return text;
   text += "cached inodes: " + std::to_string(filesystem->nodes().size()) +
-          "\nopen handles: " + std::to_string(filesystem->open_handles()) + "\n";
+          "\nopen handles: " + std::to_string(filesystem->open_handles()) +
+          "\nrequests: " + (filesystem->has_rings() ? "io_uring" : "/dev/fuse") + "\n";
   const std::string lines = volume_lines(*filesystem);
   return lines.empty() ? text : text + "\n" + lines + capacity_lines(*filesystem);
 }

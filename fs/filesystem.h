@@ -111,6 +111,9 @@ class Filesystem {
 
   void set_passthrough_door(PassthroughDoor* door) { door_ = door; }
   void set_kernel_cache(KernelCache* cache) { idle_proofs_.set_kernel_cache(cache); }
+  // Most requests come by io_uring, not by /dev/fuse.
+  void set_has_rings() { has_rings_.store(true); }
+  bool has_rings() const { return has_rings_.load(); }
 
   // As IdleProofs::prove.
   void prove_unused(std::shared_ptr<ServedVolume> volume, bool for_good,
@@ -254,6 +257,7 @@ class Filesystem {
   RequestCounts request_counts_;
   Effects effects_;
   PassthroughDoor* door_ = nullptr;
+  std::atomic<bool> has_rings_{false};
   std::atomic<std::uint64_t> open_handles_{0};
   std::atomic<std::uint32_t> backing_ids_{0};
   std::array<std::mutex, 64> opens_locks_;

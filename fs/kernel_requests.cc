@@ -35,7 +35,8 @@ void on_init(void* user_data, fuse_conn_info* connection) {
   side.has_kill_privileges = fuse_set_feature_flag(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);
   side.has_passthrough = fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
   connection->max_backing_stack_depth = 0;
-  side.offers_io_uring = fuse_get_feature_flag(connection, FUSE_CAP_OVER_IO_URING);
+  side.offers_rings =
+      side.may_have_rings && fuse_get_feature_flag(connection, FUSE_CAP_OVER_IO_URING);
 }
 
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {

@@ -18,7 +18,9 @@ struct KernelSide {
   // Told what the kernel can do and what is wanted, at INIT.
   bool has_passthrough = false;
   bool has_kill_privileges = false;
-  bool offers_io_uring = false;
+  // Whether most requests may come by io_uring, and whether that is still to be told the kernel.
+  bool may_have_rings = false;
+  bool offers_rings = false;
   Rings* rings = nullptr;
   ListingHabits habits{};
   // Shared with operations whose answer has been given and which are not destroyed yet.

@@ -48,19 +48,27 @@ void RingEntry::prepare() {
   // In the second half of the submission, too, which its type does not show.
   std::memcpy(reinterpret_cast<char*>(entry) + offsetof(io_uring_sqe, cmd), &command,
               sizeof command);
-  is_registered_ = true;
   is_offered_ = true;
 }
 
+namespace {
+
+// It has not been done, and may be asked for again.
+bool is_passing(int error) { return error == EINTR || error == EAGAIN || error == EBUSY; }
+
+}  // namespace
+
 Result<RawRequest> RingEntry::next() {
   if (!is_offered_) prepare();
-  if (const int error = ::io_uring_submit_and_wait(&ring_, 1); error < 0) return failure(-error);
+  if (const int error = -::io_uring_submit_and_wait(&ring_, 1); error > 0)
+    return failure(is_passing(error) ? EINTR : error);
   io_uring_cqe* answer = nullptr;
   if (::io_uring_peek_cqe(&ring_, &answer) != 0) return failure(EINTR);
-  const int result = answer->res;
+  const int error = -answer->res;
   ::io_uring_cqe_seen(&ring_, answer);
-  if (result < 0) return failure(-result == EINTR ? EIO : -result);
   is_offered_ = false;
+  if (error > 0) return failure(is_passing(error) ? EINTR : error);
+  is_registered_ = true;
   return assemble();
 }
 

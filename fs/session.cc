@@ -83,25 +83,35 @@ void log_libfuse(fuse_log_level level, const char* format, va_list arguments) {
     spdlog::debug("libfuse=\"{}\"", line);
 }
 
-// All that libfuse sends comes here. The reply to INIT is where the kernel is told of our rings,
-// since libfuse would make its own, whose threads nobody may hold up.
+// Tells the kernel of our rings in the reply to INIT, where it offers them. libfuse would make its
+// own otherwise, whose threads nobody may hold up.
+void offer_rings(KernelSide& side, int descriptor, const iovec& reply_to_init) {
+  if (reply_to_init.iov_len < sizeof(fuse_init_out)) return;  // a refusal
+  fuse_init_out reply;
+  std::memcpy(&reply, reply_to_init.iov_base, sizeof reply);
+  const std::size_t pages = reply.max_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto prepared =
+      side.rings->prepare(descriptor, std::max<std::size_t>(reply.max_write, pages));
+  if (!prepared) {
+    spdlog::warn("requests=/dev/fuse reason=\"no io_uring: {}\"", prepared.error().message());
+    return;
+  }
+  reply.flags2 |= kOverIoUring;
+  std::memcpy(reply_to_init.iov_base, &reply, sizeof reply);
+  side.filesystem.set_has_rings();
+  spdlog::info("requests=io_uring");
+}
+
+// All that libfuse sends comes here.
 ssize_t write_reply(int descriptor, iovec* parts, int count, void* user_data) {
   KernelSide& side = *static_cast<KernelSide*>(user_data);
-  if (std::exchange(side.offers_io_uring, false) && count == 2 &&
-      parts[1].iov_len >= sizeof(fuse_init_out)) {
-    fuse_init_out reply;
-    std::memcpy(&reply, parts[1].iov_base, sizeof reply);
-    const std::size_t pages = reply.max_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const auto prepared =
-        side.rings->prepare(descriptor, std::max<std::size_t>(reply.max_write, pages));
-    if (prepared) {
-      reply.flags2 |= kOverIoUring;
-      std::memcpy(parts[1].iov_base, &reply, sizeof reply);
-    }
-    spdlog::info("requests={} reason=\"{}\"", prepared ? "io_uring" : "/dev/fuse",
-                 prepared ? "the kernel has it enabled" : prepared.error().message());
-  }
+  if (std::exchange(side.offers_rings, false) && count > 1)
+    offer_rings(side, descriptor, parts[1]);
   return side.rings->write(descriptor, parts, count);
+}
+
+ssize_t read_request(int descriptor, void* to, size_t size, void*) {
+  return ::read(descriptor, to, size);
 }
 
 class KernelSession final : public Session, private KernelCache {
@@ -139,20 +149,19 @@ class KernelSession final : public Session, private KernelCache {
     if (fuse_session_mount(session_, mount_point_.c_str()) != 0)
       return failure(errno != 0 ? errno : EIO, "cannot mount at " + mount_point_);
     is_mounted_ = true;
-    const fuse_custom_io io{.writev = write_reply,
-                            .read = [](int descriptor, void* to, size_t size, void*) {
-                              return ::read(descriptor, to, size);
-                            },
-                            .splice_receive = nullptr,
-                            .splice_send = nullptr,
-                            .clone_fd = nullptr};
-    if (fuse_session_custom_io(session_, &io, sizeof io, fuse_session_fd(session_)) != 0)
-      return failure(EINVAL, "libfuse does not let us send replies");
     ::fcntl(fuse_session_fd(session_), F_SETFD, FD_CLOEXEC);
     door_ = std::make_unique<KernelDoor>(fuse_session_fd(session_), std::move(unprivileged));
     notifier_ = std::make_unique<KernelNotifier>(fuse_session_fd(session_));
     workers_ = std::make_unique<Workers>(session_, filesystem_);
     side_.rings = &workers_->rings();
+    // Not every build of libfuse lets us: then there are no rings.
+    const fuse_custom_io io{.writev = write_reply,
+                            .read = read_request,
+                            .splice_receive = nullptr,
+                            .splice_send = nullptr,
+                            .clone_fd = nullptr};
+    side_.may_have_rings =
+        fuse_session_custom_io(session_, &io, sizeof io, fuse_session_fd(session_)) == 0;
     return {};
   }
 

@@ -5,6 +5,7 @@ import platform
 import sqlite3
 from pathlib import Path
 
+from benchmark import io_uring
 from benchmark.processes import Failed, output_of
 
 VERSIONS = {
@@ -41,6 +42,7 @@ def machine(work):
         "processors_used": sorted(os.sched_getaffinity(0)),
         "memory": field_of("/proc/meminfo", "MemTotal"),
         "distribution": field_of("/etc/os-release", "PRETTY_NAME"),
+        "io_uring": io_uring.is_enabled(),
         "filesystem": output_of("stat", "-f", "-c", "%T", work).strip(),
         "load_average": os.getloadavg(),
         "versions": {**{name: first_line(*command) for name, command in VERSIONS.items()}, "sqlite": sqlite3.sqlite_version},

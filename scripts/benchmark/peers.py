@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import re
 
+from benchmark import io_uring
 from benchmark.claims import host_path_claim
 from benchmark.places import SOURCE, Place, unmounting
 from benchmark.processes import MOUNT_SECONDS, output_of, run, uninterrupted
@@ -37,7 +38,8 @@ def peers():
              version_of("mergerfs")),
         Peer("fuse-overlayfs", ("fuse-overlayfs", "-o", "allow_other,lowerdir={lower},upperdir={host},workdir={work}", "{mount}"),
              version_of("fuse-overlayfs")),
-        Peer("passthrough_hp", (str(built), "-o", "allow_other", "{host}", "{mount}"), built.name.rpartition("-")[2]),
+        Peer("passthrough_hp", (str(built), "-o", "allow_other" + (",io_uring" if io_uring.is_enabled() else ""), "{host}", "{mount}"),
+             built.name.rpartition("-")[2]),
     ]
 
 

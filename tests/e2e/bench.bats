@@ -131,6 +131,15 @@ assert line_of(row, list(found)).split() == ["read", "200", "0.50", "0.38-0.50",
 PYTHON
 }
 
+@test "by io_uring: for who can, while it lasts" {
+  local before
+  [ -e "$IO_URING" ] || skip "Linux before 6.14 has no FUSE over io_uring"
+  before=$(cat "$IO_URING")
+  bench --io-uring --rounds 1 --only 'find, cold' >"$WORK/table"
+  jq -e '.machine.io_uring and (.places.passthrough_hp.how | contains("allow_other,io_uring"))' "$WORK/results/hostpath.json"
+  [ "$(cat "$IO_URING")" = "$before" ]
+}
+
 @test "what it does not know is refused" {
   local words
   for words in --nonsense '--backend ceph' '--rounds 0' '--size -1' '--files many' surplus; do
