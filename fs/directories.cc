@@ -87,21 +87,56 @@ class TreeSink final : public backends::DirectorySink {
 
 }  // namespace
 
-void Filesystem::open_directory(const Caller& caller, NodeId id, Answer<OpenReply> answer) {
+namespace {
+
+// The kernel keeps names for as long as the directory's time of change is the same. What changes
+// within the clock's tick of a listing may not be seen by that: names of a directory that was
+// changed just now are not kept.
+bool has_settled(const Attributes& directory) {
+  constexpr time_t kTicks = 2;  // seconds, far more than any filesystem's
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return directory.mtime.tv_sec + kTicks < now.tv_sec;
+}
+
+}  // namespace
+
+void Filesystem::open_directory(const Caller& caller, NodeId id, bool wants_attributes,
+                                Answer<OpenReply> answer) {
   Result<Node*> found = node_for(Access::Read, id, caller.pid);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   node.volume->backend().open_directory(
       caller, node.inode(),
-      [this, &node, caller,
+      [this, &node, caller, wants_attributes,
        answer = std::move(answer)](Result<std::unique_ptr<backends::File>> opened) mutable {
         if (!opened) return answer.complete(failure(std::move(opened).error()));
         Handle* handle =
             make_handle(node, std::move(*opened), caller, O_RDONLY | O_DIRECTORY).release();
-        const bool taken = answer.complete(OpenReply{handle, 0, false});
-        if (!taken) release(handle);
-        return taken;
+        handle->wants_attributes = wants_attributes;
+        // Where others may change what is listed, every listing asks. Others than mounts are
+        // noticed by the time of change, as late as with attributes.
+        ServedVolume& volume = *node.volume;
+        if (node.volume == tree_volume_ || volume.is_shared() ||
+            volume.backend().lists_attributes_anyway())
+          return answer_open_directory(*handle, false, answer);
+        volume.backend().get_attributes(
+            caller, node.inode(), handle->file.get(),
+            [this, handle, answer = std::move(answer)](Result<Attributes> directory) mutable {
+              return answer_open_directory(*handle, directory && has_settled(*directory), answer);
+            });
+        return true;  // what was opened is the handle's
       });
+}
+
+bool Filesystem::answer_open_directory(Handle& handle, bool may_keep_names,
+                                       Answer<OpenReply>& answer) {
+  OpenReply reply{.handle = &handle};
+  reply.keep_cache = may_keep_names;
+  reply.cache_names = may_keep_names && !handle.wants_attributes;
+  const bool taken = answer.complete(reply);
+  if (!taken) release(&handle);
+  return taken;
 }
 
 void Filesystem::read_directory(const Caller& caller, Handle& handle, std::uint64_t cursor,

@@ -49,6 +49,7 @@ struct Handle {
   int flags = 0;
   bool counts_as_silent_writer = false;
   bool counts_as_open = false;              // in the node's opens (files, not directories)
+  bool wants_attributes = false;            // of what it lists, a directory
   std::atomic<bool> may_hold_locks{false};  // some lock was asked for through it
   std::mutex lock_owners_mutex;
   std::vector<std::uint64_t> lock_owners;  // who took them
@@ -59,6 +60,8 @@ struct OpenReply {
   int backing_id = 0;  // > 0: the kernel reads and writes the native file itself
   bool direct_io = false;
   bool keep_cache = false;  // what the kernel has cached of the file is true still
+  bool cache_names =
+      false;  // the kernel may keep the names that it is told, and need not ask for them
 };
 
 struct CreateReply {
@@ -174,7 +177,9 @@ class Filesystem {
                   off_t to_offset, std::size_t length, Answer<std::size_t> answer);
 
   // directories.cc
-  void open_directory(const Caller& caller, NodeId node, Answer<OpenReply> answer);
+  // `wants_attributes`: whether who lists it is expected to look at what it lists.
+  void open_directory(const Caller& caller, NodeId node, bool wants_attributes,
+                      Answer<OpenReply> answer);
   void read_directory(const Caller& caller, Handle& handle, std::uint64_t cursor,
                       EntryWriter& writer, Answer<void> answer);
   void sync_directory(const Caller& caller, Handle& handle, bool data_only, Answer<void> answer);
@@ -238,6 +243,7 @@ class Filesystem {
                   Answer<OpenReply> answer);
   bool answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened, const Caller& caller,
                    int flags, Answer<OpenReply>& answer);
+  bool answer_open_directory(Handle& handle, bool may_keep_names, Answer<OpenReply>& answer);
   bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,
                       const Caller& caller, int flags, Answer<CreateReply>& answer);
   void delete_claim(const Caller& caller, std::shared_ptr<ServedVolume> volume,

@@ -22,8 +22,8 @@ struct RingTransfer {
 };
 
 struct RingHeaders {
-  char in_out[128];    // fuse_in_header, and in its place fuse_out_header
-  char operation[128]; // the request's first argument, when that is the operation's own header
+  char in_out[128];     // fuse_in_header, and in its place fuse_out_header
+  char operation[128];  // the request's first argument, when that is the operation's own header
   RingTransfer transfer;
 };
 

@@ -51,6 +51,7 @@ void fill_open(fuse_file_info& info, const OpenReply& open) {
   info.backing_id = open.backing_id;
   info.direct_io = open.direct_io;
   info.keep_cache = open.keep_cache;
+  info.cache_readdir = open.cache_names;
 }
 
 }  // namespace

@@ -224,7 +224,11 @@ void on_copy_file_range(fuse_req_t request, fuse_ino_t, off_t from_offset, fuse_
 }
 
 void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
-  filesystem(request).open_directory(caller_of(request), node, open_to(request, *info));
+  const bool wants_attributes =
+      filesystem(request).lists_attributes_anyway(node) ||
+      side(request).habits.wants_attributes(fuse_req_ctx(request)->pid, node);
+  filesystem(request).open_directory(caller_of(request), node, wants_attributes,
+                                     open_to(request, *info));
 }
 
 void read_directory(fuse_req_t request, off_t cursor, fuse_file_info* info,
@@ -241,13 +245,11 @@ void on_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor,
                  std::make_shared<KernelEntries>(request, size, kForm, false));
 }
 
-void on_readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t cursor,
+void on_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t cursor,
                     fuse_file_info* info) {
   constexpr auto kForm = KernelEntries::Form::Plus;
   // Later in a listing the kernel asks for attributes only when it has seen them used.
-  const bool wants_entries =
-      cursor != 0 || filesystem(request).lists_attributes_anyway(node) ||
-      side(request).habits.wants_attributes(fuse_req_ctx(request)->pid, node);
+  const bool wants_entries = cursor != 0 || handle_of(info)->wants_attributes;
   read_directory(request, cursor, info,
                  std::make_shared<KernelEntries>(request, size, kForm, wants_entries));
 }

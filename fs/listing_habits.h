@@ -8,7 +8,7 @@
 
 namespace claimfs::fs {
 
-// Whether a thread that lists a directory will ask for its entries' attributes too. The kernel asks
+// Whether a thread that opens a directory will ask for its entries' attributes too. The kernel asks
 // for both at the beginning of every listing; looking at each entry takes seven times as long as
 // naming it, and asking for one by one afterwards three times as long as both at once. What follows
 // a listing that only named says which it will be: look-ups by the same thread, or none.
@@ -16,7 +16,7 @@ namespace claimfs::fs {
 // Safe from any thread, without a lock: a guess that two threads spoil for each other is only slow.
 class ListingHabits {
  public:
-  // At the beginning of a listing.
+  // When a directory is opened.
   bool wants_attributes(pid_t thread, std::uint64_t directory);
 
   void saw_lookup(pid_t thread, std::uint64_t directory);

@@ -26,8 +26,7 @@ Result<void> RingEntry::set_up(std::size_t payload_size) {
   pieces_[1] = {memory_ + kPayloadAt, payload_size};
   io_uring_params parameters{};
   // Nobody else submits, and nothing is to interrupt this thread while it serves.
-  parameters.flags =
-      IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  parameters.flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
   constexpr unsigned kCommands = 1;
   if (const int error = ::io_uring_queue_init_params(kCommands, &ring_, &parameters); error < 0)
     return failure(-error, "io_uring");

@@ -67,7 +67,7 @@ Result<void> Rings::prepare(int fuse_descriptor, std::size_t payload_size) {
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return begun_ == added; });
-    if (result) result = begin_;
+    if (result) result = first_failure_;
   }
   if (!result) {
     end();
@@ -98,8 +98,7 @@ Result<void> Rings::add(Queue& queue) {
   const bool has_begun = side_.begin_thread([this, &queue] {
     stay_on(queue.number);
     const Result<RingEntry*> entry = make_entry(queue);
-    const bool is_open =
-        wait_until_open(entry ? Result<void>() : failure(Error(entry.error())));
+    const bool is_open = wait_until_open(entry ? Result<void>() : failure(entry.error()));
     if (entry && is_open) work(queue, **entry);
     --queue.idle;
   });
@@ -114,8 +113,8 @@ Result<RingEntry*> Rings::make_entry(const Queue& queue) {
     entry_count_.fetch_sub(1);
     return failure(EAGAIN, "no more entries");
   }
-  auto entry = TRY(RingEntry::make(fuse_, queue.number, static_cast<std::uint16_t>(index),
-                                   payload_size_));
+  auto entry =
+      TRY(RingEntry::make(fuse_, queue.number, static_cast<std::uint16_t>(index), payload_size_));
   std::scoped_lock lock(mutex_);
   if (is_ended_.load()) return failure(ECANCELED);
   RingEntry* const made = owned_.emplace_back(std::move(entry)).get();
@@ -127,8 +126,9 @@ bool Rings::wait_until_open(Result<void> has_entry) {
   std::unique_lock lock(mutex_);
   ++begun_;
   if (!has_entry) {
-    if (is_open_ && !is_ended_.load()) spdlog::warn("ring_entry=not_made reason=\"{}\"", has_entry.error().message());
-    begin_ = std::move(has_entry);
+    if (is_open_ && !is_ended_.load())
+      spdlog::warn("ring_entry=not_made reason=\"{}\"", has_entry.error().message());
+    first_failure_ = std::move(has_entry);
   }
   changed_.notify_all();
   changed_.wait(lock, [this] { return is_open_ || is_ended_.load(); });
@@ -191,7 +191,10 @@ void Rings::interrupt(std::uint64_t kernel_number) {
     RingEntry* const entry = entries_[index].load();
     if (!entry || entry->kernel_number() != kernel_number) continue;
     const std::uint64_t number = entry->number();
-    if (entry->is_served() && take_early(kernel_number)) side_.interrupt(number);
+    const bool is_served = entry->is_served();
+    // Read while it had that request, and not the next one.
+    if (is_served && entry->kernel_number() == kernel_number && take_early(kernel_number))
+      side_.interrupt(number);
     return;
   }
 }

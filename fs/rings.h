@@ -23,7 +23,7 @@ namespace claimfs::fs {
 // been waiting for the shortest time. Where all of a queue serve, or wait for somebody's answer,
 // another is made: at once where that is known, and after a millisecond by the keeper otherwise.
 //
-// FORGET and INTERRUPT still come by /dev/fuse, and there is no going back to it for others.
+// FORGET and INTERRUPT still come by /dev/fuse.
 class Rings {
  public:
   // By threads of ours.
@@ -99,8 +99,8 @@ class Rings {
   std::condition_variable changed_;
   bool is_open_ = false;
   std::deque<std::unique_ptr<RingEntry>> owned_;
-  std::size_t begun_ = 0;  // threads that have an entry, or cannot have one
-  Result<void> begin_;     // why one of them cannot
+  std::size_t begun_ = 0;            // threads that have an entry, or cannot have one
+  Result<void> first_failure_;       // why one of them cannot
   std::deque<std::uint64_t> early_;  // INTERRUPTs, by what the kernel calls the requests
 
   std::thread keeper_;

@@ -16,8 +16,8 @@
 #include <spdlog/spdlog.h>
 
 #include "base/fd.h"
-#include "fs/kernel_notifier.h"
 #include "fs/fuse_uring.h"
+#include "fs/kernel_notifier.h"
 #include "fs/kernel_requests.h"
 #include "fs/waiting_threads.h"
 #include "fs/workers.h"
@@ -105,8 +105,7 @@ void offer_rings(KernelSide& side, int descriptor, const iovec& reply_to_init) {
 // All that libfuse sends comes here.
 ssize_t write_reply(int descriptor, iovec* parts, int count, void* user_data) {
   KernelSide& side = *static_cast<KernelSide*>(user_data);
-  if (std::exchange(side.offers_rings, false) && count > 1)
-    offer_rings(side, descriptor, parts[1]);
+  if (std::exchange(side.offers_rings, false) && count > 1) offer_rings(side, descriptor, parts[1]);
   return side.rings->write(descriptor, parts, count);
 }
 

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -74,6 +75,22 @@ Result<std::vector<Address>> addresses_of(const std::string& host) {
   }
   if (addresses.empty()) return failure(EHOSTUNREACH);
   return addresses;
+}
+
+std::optional<std::uint16_t> port_of_universal(std::string_view address) {
+  unsigned port = 0;
+  for (unsigned place : {1U, 256U}) {
+    const std::size_t dot = address.rfind('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    unsigned part = 0;
+    const char* const end = address.data() + address.size();
+    const auto read = std::from_chars(address.data() + dot + 1, end, part);
+    if (read.ec != std::errc{} || read.ptr != end || part > 255) return std::nullopt;
+    port += part * place;
+    address = address.substr(0, dot);
+  }
+  if (port == 0) return std::nullopt;
+  return static_cast<std::uint16_t>(port);
 }
 
 Result<Fd> begin_connecting(const Address& to, std::uint16_t port, bool reserved) {

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -20,6 +22,10 @@ struct Address {
 // The addresses of a host name, or of an address (IPv6 with or without brackets), in the order in
 // which they should be tried. Blocks on the resolver. EHOSTUNREACH when there is none.
 Result<std::vector<Address>> addresses_of(const std::string& host);
+
+// The port of a universal address, whose last two parts it is: 2049 of "::.8.1" (RFC 5665). Null
+// when it has none.
+std::optional<std::uint16_t> port_of_universal(std::string_view address);
 
 // Begins to connect to a TCP port, with TCP_NODELAY and keepalive: libnfs sets neither (NFS.md 2).
 // Reserved: from a port below 1024, where this process may have one; otherwise from any. The socket

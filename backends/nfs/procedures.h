@@ -8,14 +8,16 @@
 #include <nfsc/libnfs-raw.h>
 
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 // The only place that knows which generation of libnfs this is. Up to 5 a call is queued by
-// rpc_*_async, which answers 0; from 6 on by rpc_*_task, which answers the queued PDU and reads
-// into the caller's own memory: READ takes a buffer there, for which Read below has to learn to
-// keep one.
+// rpc_*_async, which answers 0; from 6 on by rpc_*_task, which answers the queued PDU. What keeps
+// this from being a matter of names: READ and WRITE use the caller's memory there until the reply
+// has come, and a call that nobody waits for any more is dropped here before that. It would have to
+// be cancelled (rpc_cancel_pdu), which no Debian suite has a libnfs to try with.
 #ifdef LIBNFS_API_V2
-#error "libnfs 6 and later are not supported yet: READ has another form there"
+#error "libnfs 6 and later are not supported yet: they use a call's memory until its reply"
 #endif
 
 namespace claimfs::backends::nfs {
@@ -71,6 +73,20 @@ struct GetPort {
   static bool queue(rpc_context* context, rpc_cb done, Arguments& wanted, void* tag) {
     constexpr int kTcp = 6;
     return rpc_pmap2_getport_async(context, wanted.program, wanted.version, kTcp, done, tag) == 0;
+  }
+};
+
+// The same of IPv6, of which the older protocol knows nothing: a universal address (RFC 5665),
+// empty when it is not there.
+struct GetAddress {
+  using Arguments = GetPort::Arguments;
+  using Reply = pmap3_string_result;
+  static bool queue(rpc_context* context, rpc_cb done, Arguments& wanted, void* tag) {
+    std::string network = "tcp6";
+    std::string none;
+    pmap3_mapping mapping{static_cast<u_int>(wanted.program), static_cast<u_int>(wanted.version),
+                          network.data(), none.data(), none.data()};
+    return rpc_pmap3_getaddr_async(context, &mapping, done, tag) == 0;
   }
 };
 

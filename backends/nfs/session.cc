@@ -10,6 +10,9 @@ namespace {
 
 constexpr int kPortMapper = 111;
 constexpr int kNfsPort = 2049;
+// What a call fails with that the server's RPC layer refuses: over IPv6 no port mapper speaks the
+// older protocol.
+constexpr int kNotUnderstood = EIO;
 constexpr int kMountProgram = 100005;
 constexpr int kNfsProgram = 100003;
 constexpr int kVersion = 3;
@@ -56,14 +59,20 @@ Connection::Settings settings_for(const std::vector<Address>& addresses, int pro
 Result<std::uint16_t> port_of(const std::vector<Address>& addresses, int program,
                               Clock::time_point deadline) {
   Connection port_mapper(settings_for(addresses, 100000, kPortMapper, false));
-  const std::uint32_t port = TRY(ask<GetPort>(
-      port_mapper, deadline,
-      [program](GetPort::Arguments& to) {
-        to = {program, kVersion};
-      },
-      [](const std::uint32_t& found) { return found; }));
-  if (port == 0 || port > UINT16_MAX) return failure(EPROTONOSUPPORT);
-  return static_cast<std::uint16_t>(port);
+  const auto fill = [program](GetPort::Arguments& to) { to = {program, kVersion}; };
+  const Result<std::uint32_t> port =
+      ask<GetPort>(port_mapper, deadline, fill, [](const std::uint32_t& found) { return found; });
+  if (port) {
+    if (*port == 0 || *port > UINT16_MAX) return failure(EPROTONOSUPPORT);
+    return static_cast<std::uint16_t>(*port);
+  }
+  if (port.error().code != kNotUnderstood) return failure(port.error());
+  const std::optional<std::uint16_t> port6 =
+      TRY(ask<GetAddress>(port_mapper, deadline, fill, [](const pmap3_string_result& found) {
+        return found.addr ? port_of_universal(found.addr) : std::nullopt;
+      }));
+  if (!port6) return failure(EPROTONOSUPPORT);
+  return *port6;
 }
 
 // Whether AUTH_UNIX is among the flavours that an export is mounted with.

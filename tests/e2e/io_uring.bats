@@ -56,7 +56,7 @@ ways() { sed -n 's/^requests: //p' "$MNT/.claimfs/status"; }
   for number in {1..100}; do spawn flock "$MNT/default/data/lock" -c "echo $number >>'$WORK/got'"; done
   wait_for 30 hundred_wait
   for number in {1..50}; do limit 10 sh -c "echo $number >'$MNT/default/other/$number'"; done
-  [ "$(ls "$MNT/default/other" | wc -l)" = 50 ]
+  [ "$(find "$MNT/default/other" -type f | wc -l)" = 50 ]
   flock -u 7
   exec 7>&-
   wait_for 30 hundred_are_done

@@ -274,7 +274,11 @@ class List(Operation):
         os.mkdir(f"{self.host}/{number}")
         for file in range(self.files):
             self.make_beside(f"{number}/{file}")
+        self.age(number)
         self.look(f"{number}")
+
+    def age(self, number):
+        pass
 
     def do(self, number):
         directory = self.open(f"{number}", os.O_RDONLY | os.O_DIRECTORY)
@@ -286,6 +290,28 @@ class List(Operation):
 
     def look_at(self, directory, names):
         pass
+
+
+class ListAgain(List):
+    """Whose names the kernel has been told, and that has not changed for a while."""
+
+    changed_seconds_ago = 10
+
+    def age(self, number):
+        when = time.time() - self.changed_seconds_ago
+        os.utime(f"{self.host}/{number}", (when, when))
+
+    def prepare(self, number):
+        super().prepare(number)
+        # The time of access is asked for anew when names have been read, once.
+        self.do(number)
+        self.do(number)
+
+
+class ListAgainSoon(ListAgain):
+    """That was changed just now: what changes next might not show by its time."""
+
+    changed_seconds_ago = 0
 
 
 class ListAndStat(List):
@@ -403,6 +429,8 @@ OPERATIONS = {
     "mkdir": Mkdir,
     "rmdir": Rmdir,
     "list": List,
+    "list-again": ListAgain,
+    "list-again-soon": ListAgainSoon,
     "list-and-stat": ListAndStat,
     "find": Find,
     "small-writes": SmallWrites,

@@ -115,6 +115,45 @@ TEST_CASE("names of files that others may replace are asked for at every use", "
   CHECK(listed->trust_name_seconds == kTrustSeconds);  // but see the next test
 }
 
+TEST_CASE("names that only we can change, or that show when others do, are kept by the kernel",
+          "[claims]") {
+  struct Row {
+    const char* name;
+    bool is_shared;
+    time_t changed_seconds_ago;
+    bool wants_attributes;
+    bool cache_names;
+    bool keep_cache;  // what it has, for who wants no more than names
+  };
+  const auto row = GENERATE(values<Row>({
+      {"one node's", false, 10, false, true, true},
+      {"by one who wants attributes, which names alone do not bring", false, 10, true, false, true},
+      {"changed a moment ago, as may be again within the same tick", false, 0, false, false, false},
+      {"with a clock that is wrong", false, -10, false, false, false},
+      {"shared", true, 10, false, false, false},
+  }));
+  INFO(row.name);
+  MountedTree tree;
+  ServedClaim claim = MountedTree::claim("data");
+  claim.is_shared = row.is_shared;
+  tree.add(claim);
+  const NodeId root = tree.at({"ns", "data"});
+  timespec changed{};
+  REQUIRE(::clock_gettime(CLOCK_REALTIME, &changed) == 0);
+  changed.tv_sec -= row.changed_seconds_ago;
+  REQUIRE(tree.ask<NodeAttributes>([&](auto answer) {
+    tree.filesystem.set_attributes(tree.caller, root, nullptr,
+                                   {.mtime = {{.now = false, .value = changed}}},
+                                   std::move(answer));
+  }));
+  const auto opened = tree.begin_listing(root, row.wants_attributes);
+  REQUIRE(opened);
+  CHECK(opened->cache_names == row.cache_names);
+  CHECK(opened->keep_cache == row.keep_cache);
+  CHECK(opened->handle->wants_attributes == row.wants_attributes);
+  tree.release(opened->handle);
+}
+
 TEST_CASE("what a listing has told of a shared claim is looked up before it is opened",
           "[claims]") {
   MountedTree tree;

@@ -129,10 +129,12 @@ class MountedTree {
     return handle_of(ask<OpenReply>(
         [&](auto answer) { filesystem.open(caller, node, flags, false, std::move(answer)); }));
   }
-  Result<Handle*> open_directory(NodeId node) {
-    return handle_of(ask<OpenReply>(
-        [&](auto answer) { filesystem.open_directory(caller, node, std::move(answer)); }));
+  Result<OpenReply> begin_listing(NodeId node, bool wants_attributes) {
+    return ask<OpenReply>([&](auto answer) {
+      filesystem.open_directory(caller, node, wants_attributes, std::move(answer));
+    });
   }
+  Result<Handle*> open_directory(NodeId node) { return handle_of(begin_listing(node, false)); }
   struct Made {
     NodeId node;
     Handle* handle;

@@ -117,6 +117,17 @@ void in_network_of_its_own(const std::function<void()>& body) {
       documentation.sin_family = AF_INET;
       documentation.sin_addr.s_addr = htonl(0xc0000201);  // 192.0.2.1, RFC 5737
       REQUIRE(::ioctl(socket.get(), SIOCSIFADDR, &address) == 0);
+      // The same of IPv6: 2001:db8::1, RFC 3849. Not every kernel has that.
+      if (const Fd socket6(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)); socket6) {
+        struct {  // in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h
+          in6_addr address;
+          std::uint32_t prefix_length;
+          int interface;
+        } more{{{{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}},
+               128,
+               static_cast<int>(::if_nametoindex("lo"))};
+        ::ioctl(socket6.get(), SIOCSIFADDR, &more);
+      }
       body();
     } catch (...) {
       thrown = std::current_exception();
@@ -149,7 +160,8 @@ NfsServer::~NfsServer() {
 void NfsServer::write_configuration(Export exported) const {
   std::ofstream to(work_ + "/ganesha.conf");
   to << "NFS_CORE_PARAM { NFS_Port = " << nfs_port_ << "; MNT_Port = " << mount_port_
-     << "; Protocols = 3; Bind_addr = 127.0.0.1; Enable_NLM = false; Enable_RQUOTA = false;"
+     << "; Protocols = 3; Bind_addr = " << exported.address
+     << "; Enable_NLM = false; Enable_RQUOTA = false;"
      << " Enable_UDP = false; fsid_device = true; Plugins_Dir = " << kPlugins << "; }\n"
      << "NFSV4 { Graceless = true; Grace_Period = 0; RecoveryBackend = fs; RecoveryRoot = " << work_
      << "/recovery; }\n"

@@ -24,6 +24,7 @@ class NfsServer {
   struct Export {
     const char* squash = "No_Root_Squash";
     const char* access = "RW";
+    const char* address = "127.0.0.1";  // where it listens; "::0": by IPv6, too
   };
   // Exported, with the server running and answering. A failure is the test's.
   NfsServer() : NfsServer(Export{}) {}

@@ -119,19 +119,34 @@ TEST_CASE("a mount that is refused says why", "[nfs]") {
   }
 }
 
+// Of the server by its address alone.
+void check_found_by_port_mapper(const NfsServer& server, const char* address) {
+  volumes::NfsOptions options = server.options();
+  options.server = address;
+  options.port.reset();
+  options.mount_port.reset();
+  // The server tells the port mapper after it has begun to listen.
+  REQUIRE(comes_true([&] { return backend_on(options)->start().has_value(); }));
+  Volume volume(backend_on(options), {});
+  volume.put(volume.root(), "file", "text");
+  CHECK(comes_true([&] { return std::filesystem::file_size(server.directory() + "/file") == 4; }));
+}
+
 TEST_CASE("the port mapper knows the server's ports", "[nfs]") {
   if (!can_run()) return;
   in_network_of_its_own([] {
     const NfsServer server;
-    volumes::NfsOptions options = server.options();
-    options.port.reset();
-    options.mount_port.reset();
-    // The server tells the port mapper after it has begun to listen.
-    REQUIRE(comes_true([&] { return backend_on(options)->start().has_value(); }));
-    Volume volume(backend_on(options), {});
-    volume.put(volume.root(), "file", "text");
-    CHECK(
-        comes_true([&] { return std::filesystem::file_size(server.directory() + "/file") == 4; }));
+    check_found_by_port_mapper(server, "127.0.0.1");
+  });
+}
+
+TEST_CASE("the port mapper knows the server's ports by IPv6, too", "[nfs]") {
+  if (!can_run()) return;
+  in_network_of_its_own([] {
+    std::ifstream addresses("/proc/thread-self/net/if_inet6");
+    if (std::string line; !std::getline(addresses, line)) return;  // there is none
+    const NfsServer server({.address = "::0"});
+    check_found_by_port_mapper(server, "::1");
   });
 }
 
