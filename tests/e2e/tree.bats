@@ -377,6 +377,45 @@ is_in() { [ "$(readlink "/proc/$1/cwd")" = "$2" ]; }
   losetup -d "$device"
 }
 
+@test "names of a directory that the kernel keeps are those that it has, whoever changes them" {
+  make_volume data
+  mkdir "$HOST/data/kept"
+  touch "$HOST/data/kept"/{a,b,c}
+  touch -d '1 minute ago' "$HOST/data/kept"
+  mount_claims data
+  local at=$MNT/default/data/kept
+  names_are 'a b c'
+  names_are 'a b c'
+  # Through the tree: at once.
+  touch "$at/d"
+  names_are 'a b c d'
+  mv "$at/a" "$at/e"
+  names_are 'b c d e'
+  mkdir "$at/f"
+  rm "$at/b"
+  names_are 'c d e f'
+  mv "$at/c" "$MNT/default/data/c"
+  ln "$at/d" "$at/g"
+  names_are 'd e f g'
+  # Beside it: within a second, also when the kernel had them for long.
+  touch -d '1 minute ago' "$HOST/data/kept"
+  wait_for 5 kept_by_kernel
+  touch "$HOST/data/kept/h"
+  wait_for 5 names_are 'd e f g h'
+  rm "$HOST/data/kept/d"
+  wait_for 5 names_are 'e f g h'
+}
+names_are() { [ "$(limit 10 ls "$MNT/default/data/kept" | tr '\n' ' ')" = "$1 " ]; }
+listings() { sed -n 's/^claimfs_requests_total{operation="readdir\(plus\)\?"} //p' "$MNT/.claimfs/metrics" | awk '{sum += $1} END {print sum}'; }
+# A second listing asks for no names.
+kept_by_kernel() {
+  local before
+  names_are 'd e f g'
+  before=$(listings)
+  names_are 'd e f g'
+  [ "$(listings)" = "$before" ]
+}
+
 @test "twenty thousand files are walked and read with few descriptors" {
   make_volume many
   # As many again as descriptors, many times over.
