@@ -114,6 +114,8 @@ class Filesystem {
 
   void set_passthrough_door(PassthroughDoor* door) { door_ = door; }
   void set_kernel_cache(KernelCache* cache) { idle_proofs_.set_kernel_cache(cache); }
+  // Nobody waits for a lock any more, or will.
+  void end_waits() { waits_.end(); }
   // Most requests come by io_uring, not by /dev/fuse.
   void set_has_rings() { has_rings_.store(true); }
   bool has_rings() const { return has_rings_.load(); }

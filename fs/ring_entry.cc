@@ -50,6 +50,11 @@ void RingEntry::prepare() {
   is_offered_ = true;
 }
 
+void RingEntry::offer() {
+  prepare();
+  (void)::io_uring_submit(&ring_);  // else with the first wait
+}
+
 namespace {
 
 // It has not been done, and may be asked for again.

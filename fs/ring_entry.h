@@ -25,6 +25,8 @@ class RingEntry {
   ~RingEntry();
   RingEntry(const RingEntry&) = delete;
 
+  // Lets the kernel have it, before the first next(), which does so otherwise.
+  void offer();
   // Gives the kernel the reply to the request before, if there was one, and waits for the next. It
   // is good until it is answered; as read(2) of /dev/fuse would bring it, but for its number, by
   // which is_ringed() and index_of() know it. EINTR: a signal came, ask again. Anything else: the

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -32,10 +33,15 @@ std::size_t possible_processors() {
   return count;
 }
 
-// Where it may run there; a mount may have been given fewer processors.
-void stay_on(std::uint16_t processor) {
+// Each queue's requests have to be made from its processor now and then.
+bool may_run_everywhere() {
   cpu_set_t usable;
-  if (::sched_getaffinity(0, sizeof usable, &usable) != 0 || !CPU_ISSET(processor, &usable)) return;
+  return ::sched_getaffinity(0, sizeof usable, &usable) == 0 &&
+         CPU_COUNT(&usable) >= ::sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+// Where there is such a processor at present.
+void stay_on(std::uint16_t processor) {
   cpu_set_t only;
   CPU_ZERO(&only);
   CPU_SET(processor, &only);
@@ -53,6 +59,7 @@ Result<void> Rings::prepare(int fuse_descriptor, std::size_t payload_size) {
   const std::size_t count = possible_processors();
   if (count == 0 || count > kMostQueues)
     return failure(EOPNOTSUPP, std::to_string(count) + " processors");
+  if (!may_run_everywhere()) return failure(EOPNOTSUPP, "not all processors may be used");
   fuse_ = fuse_descriptor;
   payload_size_ = payload_size;
   for (std::size_t number = 0; number < count; ++number)
@@ -60,7 +67,7 @@ Result<void> Rings::prepare(int fuse_descriptor, std::size_t payload_size) {
   Result<void> result;
   std::size_t added = 0;
   for (Queue& queue : queues_) {
-    result = add(queue);
+    result = add(queue, Added::AtFirst);
     if (!result) break;
     ++added;
   }
@@ -93,13 +100,16 @@ void Rings::end() {
   for (const auto& entry : owned_) entry->give_up_waiting();
 }
 
-Result<void> Rings::add(Queue& queue) {
+Result<void> Rings::add(Queue& queue, Added when) {
   ++queue.idle;
-  const bool has_begun = side_.begin_thread([this, &queue] {
+  const bool has_begun = side_.begin_thread([this, &queue, when] {
     stay_on(queue.number);
     const Result<RingEntry*> entry = make_entry(queue);
     const bool is_open = wait_until_open(entry ? Result<void>() : failure(entry.error()));
-    if (entry && is_open) work(queue, **entry);
+    if (entry && is_open) {
+      if (when == Added::Later) set_going(queue, **entry);
+      work(queue, **entry);
+    }
     --queue.idle;
   });
   if (has_begun) return {};
@@ -135,6 +145,14 @@ bool Rings::wait_until_open(Result<void> has_entry) {
   return !is_ended_.load();
 }
 
+void Rings::set_going(const Queue& queue, RingEntry& entry) {
+  entry.offer();
+  side_.begin_thread([this, &queue] {
+    stay_on(queue.number);
+    side_.make_request();
+  });
+}
+
 void Rings::work(Queue& queue, RingEntry& entry) {
   RequestCounts::Tally tally(side_.counts);
   while (!is_ended_.load()) {
@@ -166,7 +184,7 @@ void Rings::wait_for_reply(Queue& queue, RingEntry& entry) {
 }
 
 void Rings::call_another(Queue& queue) {
-  if (queue.idle.load() <= 0 && !is_ended_.load()) (void)add(queue);
+  if (queue.idle.load() <= 0 && !is_ended_.load()) (void)add(queue, Added::Later);
 }
 
 ssize_t Rings::write(int fuse_descriptor, const iovec* parts, int count) {

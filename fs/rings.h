@@ -22,6 +22,8 @@ namespace claimfs::fs {
 // with one system call a request. Each thread has one entry; the kernel prefers the one that has
 // been waiting for the shortest time. Where all of a queue serve, or wait for somebody's answer,
 // another is made: at once where that is known, and after a millisecond by the keeper otherwise.
+// The kernel gives a new entry no request that waits already: it takes those when one is answered.
+// So a request of our own follows, made on that processor.
 //
 // FORGET and INTERRUPT still come by /dev/fuse.
 class Rings {
@@ -36,6 +38,8 @@ class Rings {
     std::function<bool(std::function<void()> work)> begin_thread;
     // A request that has been served and not answered is interrupted.
     std::function<void(std::uint64_t number)> interrupt;
+    // Makes a request that is answered at once, and waits for that.
+    std::function<void()> make_request;
     RequestCounts& counts;
   };
   // Entries in all: callers that wait for answers beyond this wait for the first of them.
@@ -72,9 +76,11 @@ class Rings {
   // Interrupts whose request has not been seen; older ones are of requests that were answered.
   static constexpr std::size_t kEarly = 64;
 
-  Result<void> add(Queue& queue);
+  enum class Added { AtFirst, Later };
+  Result<void> add(Queue& queue, Added when);
   Result<RingEntry*> make_entry(const Queue& queue);
   bool wait_until_open(Result<void> has_entry);
+  void set_going(const Queue& queue, RingEntry& entry);
   void work(Queue& queue, RingEntry& entry);
   void wait_for_reply(Queue& queue, RingEntry& entry);
   void call_another(Queue& queue);

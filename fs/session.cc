@@ -124,7 +124,8 @@ class KernelSession final : public Session, private KernelCache {
     if (session_) {
       if (is_mounted_) stop();
       if (workers_) workers_->stop();
-      side_.impatient->end();  // it replies
+      side_.impatient->end();   // it replies
+      filesystem_.end_waits();  // they do
       fuse_session_destroy(session_);
     }
   }
@@ -151,7 +152,12 @@ class KernelSession final : public Session, private KernelCache {
     ::fcntl(fuse_session_fd(session_), F_SETFD, FD_CLOEXEC);
     door_ = std::make_unique<KernelDoor>(fuse_session_fd(session_), std::move(unprivileged));
     notifier_ = std::make_unique<KernelNotifier>(fuse_session_fd(session_));
-    workers_ = std::make_unique<Workers>(session_, filesystem_);
+    workers_ = std::make_unique<Workers>(session_, filesystem_, [this] {
+      // Whatever is known of the root: asked for anew, without a lock that anybody holds.
+      struct statx unused {};
+      ::statx(AT_FDCWD, mount_point_.c_str(), AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT, STATX_MODE,
+              &unused);
+    });
     side_.rings = &workers_->rings();
     // Not every build of libfuse lets us: then there are no rings.
     const fuse_custom_io io{.writev = write_reply,

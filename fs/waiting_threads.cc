@@ -59,15 +59,13 @@ void WaitingThreads::install_signal() {
   ::sigaction(kSignal, &action, nullptr);  // no SA_RESTART: the point is EINTR
 }
 
-WaitingThreads::~WaitingThreads() {
+void WaitingThreads::end() {
   const auto waiters = running_->with([](Running& running) {
     running.is_closing = true;
     return running.waiters;
   });
-  for (const auto& waiter : waiters) {
-    waiter->interrupt();
-    waiter->over.get_future().wait();
-  }
+  for (const auto& waiter : waiters) waiter->interrupt();
+  for (const auto& waiter : waiters) waiter->over.get_future().wait();
 }
 
 bool WaitingThreads::run(const std::function<void(GiveUp)>& started, std::function<void()> wait) {

@@ -22,7 +22,10 @@ class WaitingThreads {
 
   WaitingThreads() = default;
   WaitingThreads(const WaitingThreads&) = delete;
-  ~WaitingThreads();  // gives up all waits, and waits for that
+  ~WaitingThreads() { end(); }
+
+  // Gives up all waits, and waits for that. From now on there is none.
+  void end();
 
   // Ends one wait; may be called at any time, from any thread, also when the wait is over.
   using GiveUp = std::function<void()>;

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -65,7 +66,7 @@ constexpr int kSleepsExpected = 8;
 
 }  // namespace
 
-Workers::Workers(fuse_session* session, Filesystem& filesystem)
+Workers::Workers(fuse_session* session, Filesystem& filesystem, std::function<void()> make_request)
     : session_(session),
       filesystem_(filesystem),
       processors_(usable_processors()),
@@ -73,6 +74,7 @@ Workers::Workers(fuse_session* session, Filesystem& filesystem)
               .takes_long = takes_long,
               .begin_thread = [this](auto work) { return begin(std::move(work)); },
               .interrupt = [this](std::uint64_t number) { interrupt(number); },
+              .make_request = std::move(make_request),
               .counts = filesystem.request_counts()}),
       turn_([this] { add(); }) {}
 

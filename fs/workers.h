@@ -22,7 +22,8 @@ namespace claimfs::fs {
 // to read, or serving takes long. Where the kernel has it, most requests come by Rings.
 class Workers {
  public:
-  Workers(fuse_session* session, Filesystem& filesystem);
+  // `make_request` has the kernel make one that is answered at once.
+  Workers(fuse_session* session, Filesystem& filesystem, std::function<void()> make_request);
   Workers(const Workers&) = delete;
 
   void start() { add(); }

@@ -222,6 +222,26 @@ time.sleep(300)' "$A/file" "$WORK/map"
   soon touch "$B/mine"
 }
 
+@test "a connection that is aborted while callers wait for locks: the daemon ends in order" {
+  mkdir "$MNT.foreground"
+  # In the foreground, so that its exit status is seen.
+  spawn bash -c '"$0" --config "$1" --state "$2" --node node-f mount -f "$3"; echo "ended $?" >>"$4"' \
+    "$CLAIMFS_BIN" "$CONFIG" "$STATE" "$MNT.foreground" "$WORK/status"
+  local at=$MNT.foreground/default/data
+  wait_for 10 limit 10 test -e "$at"
+  spawn flock "$at/lock" sleep 60
+  wait_for 10 is_locked
+  local number
+  for number in {1..10}; do spawn flock "$at/lock" true; done
+  wait_for 10 ten_wait
+  abort_connection "$(connection_of "$MNT.foreground")"
+  wait_for 10 grep -q '^ended' "$WORK/status"
+  [ "$(cat "$WORK/status")" = 'ended 0' ]
+}
+is_locked() { ! flock -n "$HOST/data/lock" true; }
+# The kernel shows who waits for the backing file's lock as a line of its own.
+ten_wait() { [ "$(grep -c -- '-> FLOCK' /proc/locks)" -ge 10 ]; }
+
 @test "all daemons are killed: the next one finds what is left, and only that" {
   third_node
   hold_by opened "$A"

@@ -7,6 +7,7 @@ load mount.bash
 setup() {
   [ -e "$IO_URING" ] || skip "Linux before 6.14 has no FUSE over io_uring"
   export CLAIMFS_REQUESTS=io_uring
+  BINARY=$CLAIMFS_BIN
   make_workspace
 }
 
@@ -43,6 +44,17 @@ ways() { sed -n 's/^requests: //p' "$MNT/.claimfs/status"; }
   grep 'requests=/dev/fuse reason="no io_uring: io_uring: Operation not permitted"' "$LOG"
   echo text >"$MNT/default/data/file"
   [ "$(cat "$HOST/data/file")" = text ]
+}
+
+@test "a mount that may not use all processors has none" {
+  [ "$(nproc)" -gt 1 ] || skip "there is one processor"
+  make_volume data
+  CLAIMFS_BIN=$WORK/on_one_processor
+  printf '#!/bin/sh\nexec taskset -c 0 "%s" "$@"\n' "$BINARY" >"$CLAIMFS_BIN"
+  chmod +x "$CLAIMFS_BIN"
+  mount_claims data
+  [ "$(ways)" = /dev/fuse ]
+  grep 'requests=/dev/fuse reason="no io_uring: not all processors may be used' "$LOG"
 }
 
 @test "a hundred callers that wait for locks keep nobody else from being served" {
