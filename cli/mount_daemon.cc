@@ -1,5 +1,6 @@
 #include "cli/mount_daemon.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "cli/manifest_files.h"
 #include "cli/read_ahead.h"
 #include "cli/server_watch.h"
+#include "cli/spare_memory.h"
 #include "cli/state_page.h"
 #include "control/controller.h"
 #include "control/manifest_directory.h"
@@ -249,7 +251,7 @@ bool MountDaemon::serve() {
                         controller_settings(config_, /*with_node=*/false))
         .run(std::move(stop), holder, report_store_error);
   });
-  servers_ = std::jthread([this](const std::stop_token& stop) { watch_servers(stop); });
+  servers_ = std::jthread([this](const std::stop_token& stop) { look_around(stop); });
   start_manifests(manifest_directories_);
   // Last: a SIGHUP starts the thread of the manifests anew.
   signals_ = std::jthread([this](const std::stop_token& stop) { read_signals(stop); });
@@ -262,13 +264,15 @@ bool MountDaemon::serve() {
   return ended;
 }
 
-void MountDaemon::watch_servers(const std::stop_token& stop) {
+void MountDaemon::look_around(const std::stop_token& stop) {
   constexpr std::chrono::seconds kInterval{1};
   ServerWatch watch(*events_);
+  SpareMemory memory([] { ::malloc_trim(0); });
   std::mutex mutex;
   std::condition_variable_any wake;
   while (!stop.stop_requested()) {
     watch.look(filesystem_->tree().claims(), ServerWatch::Clock::now());
+    memory.look(filesystem_->nodes().size());
     std::unique_lock lock(mutex);
     wake.wait_for(lock, stop, kInterval, [] { return false; });
   }

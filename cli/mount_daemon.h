@@ -49,7 +49,7 @@ class MountDaemon {
                     const std::function<void(bool)>& answer) const;
   bool is_consumer_alive(const fs::ServedVolume& volume, const std::string& pod) const;
   void follow_claims(std::stop_token stop);
-  void watch_servers(const std::stop_token& stop);
+  void look_around(const std::stop_token& stop);
   void end_attachments();
   Outcome<void> open_filesystem();
   void show(const std::vector<control::BoundClaim>& bound);

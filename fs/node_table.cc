@@ -22,7 +22,7 @@ NodeTable::NodeTable(std::shared_ptr<ServedVolume> tree) {
   root->volume = std::move(tree);
   root->lookups = 1;
   Shard& shard = shards_[kRootNode % kShards];
-  shard.by_key.emplace(key_of(*root->volume, nullptr), root.get());
+  shard.by_key.insert(root.get());
   shard.by_id.emplace(kRootNode, std::move(root));
 }
 
@@ -46,9 +46,9 @@ Node& NodeTable::remember(const std::shared_ptr<ServedVolume>& volume,
   std::unique_ptr<backends::Inode> superfluous;
   std::scoped_lock lock(shard.mutex);
   if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) {
-    ++found->second->lookups;
+    ++(*found)->lookups;
     superfluous = std::move(inode);
-    return *found->second;
+    return **found;
   }
   auto node = std::make_unique<Node>();
   node->id = next_.fetch_add(1, std::memory_order_relaxed) * kShards + shard_number;
@@ -58,7 +58,7 @@ Node& NodeTable::remember(const std::shared_ptr<ServedVolume>& volume,
   Node& known = *node;
   ++volume->nodes;
   shard.link(known);
-  shard.by_key.emplace(key_of(*volume, known.inode_or_root.get()), &known);
+  shard.by_key.insert(&known);
   shard.by_id.emplace(known.id, std::move(node));
   return known;
 }
@@ -73,7 +73,7 @@ std::unique_ptr<Node> NodeTable::take(NodeId id, std::uint64_t count) {
   assert(node.lookups >= count && "the kernel forgets no more than it looked up");
   node.lookups -= count;
   if (node.lookups > 0) return nullptr;
-  shard.by_key.erase(key_of(*node.volume, node.inode_or_root.get()));
+  shard.by_key.erase(&node);
   shard.unlink(node);
   std::unique_ptr<Node> gone = std::move(found->second);
   shard.by_id.erase(found);
@@ -85,7 +85,7 @@ NodeId NodeTable::id_of(const ServedVolume& volume, const backends::Inode& inode
   const Shard& shard = shards_[KeyHash{}(key) % kShards];
   std::scoped_lock lock(shard.mutex);
   const auto found = shard.by_key.find(key);
-  return found == shard.by_key.end() ? 0 : found->second->id;
+  return found == shard.by_key.end() ? 0 : (*found)->id;
 }
 
 void NodeTable::with(const ServedVolume& volume, std::string_view inode_key,
@@ -94,8 +94,7 @@ void NodeTable::with(const ServedVolume& volume, std::string_view inode_key,
   Shard& shard = shards_[KeyHash{}(key) % kShards];
   std::scoped_lock lock(shard.mutex);
   const auto found = shard.by_key.find(key);
-  if (found != shard.by_key.end() && found->second->inode_or_root)
-    use(*found->second->inode_or_root);
+  if (found != shard.by_key.end() && (*found)->inode_or_root) use(*(*found)->inode_or_root);
 }
 
 std::size_t NodeTable::size() const {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "backends/backend.h"
@@ -108,19 +109,30 @@ class NodeTable {
     std::string_view inode;
     bool operator==(const Key&) const = default;
   };
+  // Nodes by their keys, which they have themselves: a million of them should be small. What throws
+  // has its result kept in the table.
   struct KeyHash {
+    using is_transparent = void;
     std::size_t operator()(const Key& key) const;
+    std::size_t operator()(const Node* node) const { return (*this)(key_of(*node)); }
+  };
+  struct SameKey {
+    using is_transparent = void;
+    bool operator()(const Node* left, const Node* right) const { return left == right; }
+    bool operator()(const Key& key, const Node* node) const { return key == key_of(*node); }
+    bool operator()(const Node* node, const Key& key) const { return key == key_of(*node); }
   };
   struct Shard {
     mutable std::mutex mutex;
     std::unordered_map<NodeId, std::unique_ptr<Node>> by_id;
-    std::unordered_map<Key, Node*, KeyHash> by_key;
+    std::unordered_set<Node*, KeyHash, SameKey> by_key;
     std::unordered_map<const ServedVolume*, Node*> of_volume;  // one of its nodes; no empty ones
     void link(Node& node);
     void unlink(Node& node);
   };
 
   static Key key_of(const ServedVolume& volume, const backends::Inode* inode);
+  static Key key_of(const Node& node) { return key_of(*node.volume, node.inode_or_root.get()); }
   std::unique_ptr<Node> take(NodeId id, std::uint64_t count);
 
   std::array<Shard, kShards> shards_;

@@ -135,8 +135,11 @@ Result<RingEntry*> Rings::make_entry(const Queue& queue) {
 bool Rings::wait_until_open(Result<void> has_entry) {
   std::unique_lock lock(mutex_);
   ++begun_;
-  if (!has_entry) {
-    if (is_open_ && !is_ended_.load())
+  if (has_entry) {
+    is_short_.store(false);
+  } else {
+    // Those that there are go on, and it is tried again: told of once.
+    if (is_open_ && !is_ended_.load() && !is_short_.exchange(true))
       spdlog::warn("ring_entry=not_made reason=\"{}\"", has_entry.error().message());
     first_failure_ = std::move(has_entry);
   }
@@ -184,7 +187,8 @@ void Rings::wait_for_reply(Queue& queue, RingEntry& entry) {
 }
 
 void Rings::call_another(Queue& queue) {
-  if (queue.idle.load() <= 0 && !is_ended_.load()) (void)add(queue, Added::Later);
+  if (queue.idle.load() > 0 || is_ended_.load() || entry_count_.load() >= kMost) return;
+  (void)add(queue, Added::Later);
 }
 
 ssize_t Rings::write(int fuse_descriptor, const iovec* parts, int count) {

@@ -96,6 +96,7 @@ class Rings {
   std::atomic<bool> is_prepared_{false};
   std::atomic<bool> is_ended_{false};
   std::atomic<bool> is_watched_{false};
+  std::atomic<bool> is_short_{false};  // of what an entry needs
 
   std::array<std::atomic<RingEntry*>, kMost> entries_{};  // by index, never taken back
   std::atomic<std::size_t> entry_count_{0};
