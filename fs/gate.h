@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <deque>
+#include <future>
 #include <memory>
 #include <optional>
 
@@ -26,7 +27,7 @@ struct RawRequest {
 
 // Bounds how many workers one volume occupies: a frozen disk or server stalls its own claim, and
 // the others' requests still find a worker. Who comes when it is full leaves the request here and
-// goes on; who leaves takes the next along.
+// goes on, or waits for a turn; who leaves takes the next request along, or lets the next one in.
 class Gate {
  public:
   // Workers are threads; 16 keep any local disk busy.
@@ -44,9 +45,23 @@ class Gate {
         return Entered::Inside;
       }
       if (state.waiting.size() >= kQueue) return Entered::Refused;
-      state.waiting.push_back(std::move(request));
+      state.waiting.push_back({.request = std::move(request), .turn = nullptr});
       return Entered::Queued;
     });
+  }
+
+  // By a thread that has nothing else to do: inside when it returns.
+  void wait_inside() {
+    std::shared_ptr<std::promise<void>> turn;
+    state_.with([&](State& state) {
+      if (state.inside < kWidth) {
+        ++state.inside;
+        return;
+      }
+      turn = std::make_shared<std::promise<void>>();
+      state.waiting.push_back({.request = {}, .turn = turn});
+    });
+    if (turn) turn->get_future().wait();
   }
 
   // No request is inside or waits.
@@ -56,26 +71,30 @@ class Gate {
 
   // The next request to serve in place of the one that is done, or none, and the caller is outside.
   std::optional<RawRequest> leave() {
-    return state_.with([](State& state) -> std::optional<RawRequest> {
+    std::shared_ptr<std::promise<void>> turn;
+    auto next = state_.with([&](State& state) -> std::optional<RawRequest> {
       if (state.waiting.empty()) {
         --state.inside;
         return std::nullopt;
       }
-      RawRequest next = std::move(state.waiting.front());
+      Waiting first = std::move(state.waiting.front());
       state.waiting.pop_front();
-      return next;
+      turn = std::move(first.turn);
+      if (turn) return std::nullopt;
+      return std::move(first.request);
     });
-  }
-
-  // No request is under way, or was when it was asked.
-  bool is_empty() {
-    return state_.with([](State& state) { return state.inside == 0; });
+    if (turn) turn->set_value();
+    return next;
   }
 
  private:
+  struct Waiting {
+    RawRequest request;
+    std::shared_ptr<std::promise<void>> turn;  // or who waits for that
+  };
   struct State {
     std::size_t inside = 0;
-    std::deque<RawRequest> waiting;
+    std::deque<Waiting> waiting;
   };
   Guarded<State> state_;
 };

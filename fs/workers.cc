@@ -191,14 +191,20 @@ void Workers::take(RawRequest& request) {
     process(request);
     return;
   }
-  switch (gate->enter(request)) {
-    case Gate::Entered::Queued:
-      return;
-    case Gate::Entered::Refused:
-      refuse(request, ENOMEM);
-      return;
-    case Gate::Entered::Inside:
-      break;
+  if (!request.memory.get_deleter().is_ours) {
+    // Of a ring, whose thread cannot leave it behind, nor go on with another one before the kernel
+    // has the reply.
+    gate->wait_inside();
+  } else {
+    switch (gate->enter(request)) {
+      case Gate::Entered::Queued:
+        return;
+      case Gate::Entered::Refused:
+        refuse(request, ENOMEM);
+        return;
+      case Gate::Entered::Inside:
+        break;
+    }
   }
   // The volume may be given up by its last node during the request: what comes after must not touch
   // it then.

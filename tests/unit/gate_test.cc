@@ -1,6 +1,9 @@
 #include "fs/gate.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
+#include <future>
 #include <vector>
 
 #include "tests/unit/catch.h"
@@ -62,6 +65,42 @@ TEST_CASE("a gate's queue is bounded, and what waits in it is freed", "[gate]") 
   CHECK(raw.memory);
   CHECK(gate.leave());
   CHECK(gate.enter(raw) == Gate::Entered::Queued);
+}
+
+TEST_CASE("who waits for a turn is let in when somebody leaves", "[gate]") {
+  Gate gate;
+  for (std::size_t inside = 0; inside < Gate::kWidth; ++inside) gate.wait_inside();
+  RawRequest raw = request(7);
+  REQUIRE(gate.enter(raw) == Gate::Entered::Queued);
+  std::atomic<int> let_in{0};
+  std::promise<void> may_leave;
+  const std::shared_future<void> leaving = may_leave.get_future().share();
+  const auto comes = [&] {
+    return std::async(std::launch::async, [&] {
+      gate.wait_inside();
+      ++let_in;
+      leaving.wait();
+      return gate.leave().has_value();
+    });
+  };
+  auto first = comes();
+  auto second = comes();
+  CHECK(first.wait_for(std::chrono::milliseconds(20)) == std::future_status::timeout);
+  CHECK(let_in == 0);
+  const auto next = gate.leave();  // what was queued before them
+  REQUIRE(next);
+  CHECK(number_of(*next) == 7);
+  CHECK_FALSE(gate.leave());
+  CHECK_FALSE(gate.leave());
+  may_leave.set_value();
+  CHECK_FALSE(first.get());
+  CHECK_FALSE(second.get());
+  CHECK(let_in == 2);
+  for (std::size_t inside = 2; inside < Gate::kWidth; ++inside) {
+    CHECK_FALSE(gate.is_empty());
+    CHECK_FALSE(gate.leave());
+  }
+  CHECK(gate.is_empty());
 }
 
 }  // namespace claimfs::fs
