@@ -123,7 +123,11 @@ void Filesystem::open_directory(const Caller& caller, NodeId id, bool wants_attr
         volume.backend().get_attributes(
             caller, node.inode(), handle->file.get(),
             [this, handle, answer = std::move(answer)](Result<Attributes> directory) mutable {
-              return answer_open_directory(*handle, directory && has_settled(*directory), answer);
+              if (!directory) {
+                release(handle);
+                return answer.complete(failure(std::move(directory).error()));
+              }
+              return answer_open_directory(*handle, has_settled(*directory), answer);
             });
         return true;  // what was opened is the handle's
       });
