@@ -21,7 +21,9 @@ struct DirectoryEntry {
   char name[];
 };
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+// Little at a time: what does not fit into the reply is read again, for which ext4 reads and sorts a
+// block of the directory anew.
+constexpr std::size_t kBufferBytes = 4 * 1024;
 
 }  // namespace
 
