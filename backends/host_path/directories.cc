@@ -21,8 +21,8 @@ struct DirectoryEntry {
   char name[];
 };
 
-// Little at a time: what does not fit into the reply is read again, for which ext4 reads and sorts a
-// block of the directory anew.
+// Little at a time: what does not fit into the reply is read again, for which ext4 reads and sorts
+// a block of the directory anew.
 constexpr std::size_t kBufferBytes = 4 * 1024;
 
 }  // namespace
