@@ -333,8 +333,8 @@ is_told() {
   [ "$(events_told | sed -E 's/^([^ ]+) [0-9]+/\1/' | grep -cxF -- "$*")" = 1 ] || { events_told; return 1; }
 }
 
-# What is waited for takes less than a second; look-ups of names in the tree are no use of a claim.
-soon() { wait_for 1 limit 10 "$@"; }
+# What is waited for takes less than a second where nothing else runs; look-ups of names in the tree are no use of a claim.
+soon() { wait_for 5 limit 10 "$@"; }
 
 # hold_by HOW DIRECTORY: in one of hold.py's ways, as SPAWNED. DIRECTORY has "file" and "directory".
 hold_by() {
