@@ -201,7 +201,7 @@ ssize_t Rings::write(int fuse_descriptor, const iovec* parts, int count) {
   return -1;
 }
 
-void Rings::interrupt(std::uint64_t kernel_number) {
+bool Rings::interrupt(std::uint64_t kernel_number) {
   {
     std::scoped_lock lock(mutex_);
     early_.push_back(kernel_number);
@@ -217,8 +217,9 @@ void Rings::interrupt(std::uint64_t kernel_number) {
     // Read while it had that request, and not the next one.
     if (is_served && entry->kernel_number() == kernel_number && take_early(kernel_number))
       side_.interrupt(number);
-    return;
+    return true;
   }
+  return false;
 }
 
 // Of two that find it, one is to tell.

@@ -217,8 +217,9 @@ void Workers::process(RawRequest& request) {
   if (opcode == FUSE_INTERRUPT && rings_.is_prepared()) {
     fuse_interrupt_in interrupt{};
     std::memcpy(&interrupt, request.memory.get() + sizeof(fuse_in_header), sizeof interrupt);
-    rings_.interrupt(interrupt.unique);
-    return;
+    // Else it may be of one that came by /dev/fuse: the kernel goes back to that when it cannot use
+    // our rings.
+    if (rings_.interrupt(interrupt.unique)) return;
   }
   fuse_buf buffer{};
   buffer.mem = request.memory.get();
