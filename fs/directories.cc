@@ -119,7 +119,7 @@ void Filesystem::open_directory(const Caller& caller, NodeId id, bool wants_attr
         ServedVolume& volume = *node.volume;
         if (node.volume == tree_volume_ || volume.is_shared() ||
             volume.backend().lists_attributes_anyway())
-          return answer_open_directory(*handle, false, answer);
+          return answer_open_directory(*handle, nullptr, answer);
         volume.backend().get_attributes(
             caller, node.inode(), handle->file.get(),
             [this, handle, answer = std::move(answer)](Result<Attributes> directory) mutable {
@@ -127,17 +127,25 @@ void Filesystem::open_directory(const Caller& caller, NodeId id, bool wants_attr
                 release(handle);
                 return answer.complete(failure(std::move(directory).error()));
               }
-              return answer_open_directory(*handle, has_settled(*directory), answer);
+              return answer_open_directory(*handle, &*directory, answer);
             });
         return true;  // what was opened is the handle's
       });
 }
 
-bool Filesystem::answer_open_directory(Handle& handle, bool may_keep_names,
+// `directory`: null where the kernel must not keep names. That looks at the time of change alone,
+// which whoever changes the directory beside us may set back.
+bool Filesystem::answer_open_directory(Handle& handle, const Attributes* directory,
                                        Answer<OpenReply>& answer) {
   OpenReply reply{.handle = &handle};
-  reply.keep_cache = may_keep_names;
-  reply.cache_names = may_keep_names && !handle.wants_attributes;
+  if (directory && has_settled(*directory)) {
+    constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+    const std::int64_t as_of = directory->ctime.tv_sec * kNsPerSecond + directory->ctime.tv_nsec;
+    std::atomic<std::int64_t>& kept = handle.node->names_as_of;
+    reply.keep_cache = kept.load() == as_of;
+    reply.cache_names = !handle.wants_attributes;
+    if (reply.cache_names) kept.store(as_of);
+  }
   const bool taken = answer.complete(reply);
   if (!taken) release(&handle);
   return taken;

@@ -245,7 +245,8 @@ class Filesystem {
                   Answer<OpenReply> answer);
   bool answer_open(Node& node, Result<std::unique_ptr<backends::File>> opened, const Caller& caller,
                    int flags, Answer<OpenReply>& answer);
-  bool answer_open_directory(Handle& handle, bool may_keep_names, Answer<OpenReply>& answer);
+  bool answer_open_directory(Handle& handle, const Attributes* directory,
+                             Answer<OpenReply>& answer);
   bool answer_created(std::shared_ptr<ServedVolume> volume, Result<backends::Created> created,
                       const Caller& caller, int flags, Answer<CreateReply>& answer);
   void delete_claim(const Caller& caller, std::shared_ptr<ServedVolume> volume,

@@ -37,6 +37,9 @@ struct Node {
   // included.
   std::atomic<std::uint32_t> silent_writers{0};
 
+  // When the directory had last changed in any way, as the kernel was allowed to keep its names.
+  std::atomic<std::int64_t> names_as_of{0};
+
   // Until when a closed handle's locks may still be there (nanoseconds of CLOCK_MONOTONIC).
   std::atomic<std::int64_t> closing_until{0};
 
