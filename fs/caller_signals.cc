@@ -69,15 +69,21 @@ std::optional<std::string> contents_of(pid_t tid, const char* file) {
   return text;
 }
 
+// The kernel itself marks every thread of a process that ends with SIGKILL. What ends it with a
+// core dump is only pending.
+std::uint64_t let_in(const CallerSignals& caller) {
+  return caller.pending & (~caller.blocked | kKill);
+}
+
 }  // namespace
+
+bool is_signalled(const CallerSignals& caller) { return !caller.is_there || let_in(caller) != 0; }
 
 Patience patience_of(const CallerSignals& caller) {
   if (!caller.is_there) return Patience::Ends;
   // What it has written should be on the server before others may think so, if that is soon.
   if (caller.is_exiting) return Patience::AsksToEnd;
-  // The kernel itself marks every thread of a process that ends with SIGKILL. What ends it with a
-  // core dump is only pending.
-  const std::uint64_t pending = caller.pending & (~caller.blocked | kKill);
+  const std::uint64_t pending = let_in(caller);
   if ((pending & (~(caller.caught | caller.ignored | kHarmless) | kKill)) != 0)
     return Patience::Ends;
   return (pending & caller.caught & kRequests) != 0 ? Patience::AsksToEnd : Patience::Waits;

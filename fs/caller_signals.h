@@ -26,6 +26,9 @@ enum class Patience {
   Ends,       // it ends as soon as it is answered
 };
 Patience patience_of(const CallerSignals& caller);
+// Whether the kernel would tell of it while it waits: it has ended, or a signal came that it has
+// not blocked.
+bool is_signalled(const CallerSignals& caller);
 
 // From the text of /proc/TID/status and /proc/TID/stat.
 CallerSignals read_signals(std::string_view status, std::string_view stat);

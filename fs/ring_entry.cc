@@ -110,17 +110,29 @@ bool RingEntry::reply(std::uint64_t number, std::span<const iovec> parts) {
   header.len = static_cast<std::uint32_t>(sizeof header + size);
   std::memcpy(headers().in_out, &header, sizeof header);
   headers().transfer.payload_size = static_cast<std::uint32_t>(size);
-  State asked = State::Asked;
-  if (!state_.compare_exchange_strong(asked, State::Answered)) return false;
-  state_.notify_one();
+  return end_asking(State::Answered);
+}
+
+bool RingEntry::end_asking(State as) {
+  {
+    std::scoped_lock lock(mutex_);
+    State asked = State::Asked;
+    if (!state_.compare_exchange_strong(asked, as)) return false;
+  }
+  changed_.notify_one();
   return true;
 }
 
-void RingEntry::wait_for_reply() { state_.wait(State::Asked); }
-
-void RingEntry::give_up_waiting() {
-  State asked = State::Asked;
-  if (state_.compare_exchange_strong(asked, State::GivenUp)) state_.notify_one();
+bool RingEntry::wait_for_reply(std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, at_most, [this] { return is_answered(); });
 }
+
+void RingEntry::wait_for_reply() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return is_answered(); });
+}
+
+void RingEntry::give_up_waiting() { (void)end_asking(State::GivenUp); }
 
 }  // namespace claimfs::fs

@@ -4,8 +4,11 @@
 #include <sys/uio.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 
 #include "base/result.h"
@@ -37,7 +40,8 @@ class RingEntry {
   // False: that request has been answered.
   bool reply(std::uint64_t number, std::span<const iovec> parts);
   bool is_answered() const { return state_.load() != State::Asked; }
-  // Until somebody has replied, or nobody will be waited for.
+  // Until somebody has replied, or nobody will be waited for. False: that takes longer.
+  bool wait_for_reply(std::chrono::milliseconds at_most);
   void wait_for_reply();
   void give_up_waiting();
 
@@ -68,6 +72,8 @@ class RingEntry {
   Result<void> set_up(std::size_t payload_size);
   void prepare();
   RawRequest assemble();
+  // False: somebody else has said so before.
+  bool end_asking(State as);
   RingHeaders& headers() { return *reinterpret_cast<RingHeaders*>(memory_); }
 
   const int fuse_;
@@ -82,6 +88,8 @@ class RingEntry {
   iovec pieces_[2]{};
   std::uint64_t requests_ = 0;
 
+  std::mutex mutex_;  // for whoever ends what is asked
+  std::condition_variable changed_;
   std::atomic<State> state_{State::Idle};
   std::atomic<std::uint64_t> kernel_number_{0};
   std::atomic<std::uint64_t> number_{0};

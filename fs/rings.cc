@@ -174,15 +174,17 @@ void Rings::work(Queue& queue, RingEntry& entry) {
     tally.count(header.opcode);
     if (side_.takes_long(header.opcode)) call_another(queue);
     side_.serve(*request);
-    if (!entry.is_answered()) wait_for_reply(queue, entry);
+    if (!entry.is_answered()) wait_for_reply(queue, entry, static_cast<pid_t>(header.pid));
     ++queue.idle;
   }
 }
 
-void Rings::wait_for_reply(Queue& queue, RingEntry& entry) {
+void Rings::wait_for_reply(Queue& queue, RingEntry& entry, pid_t caller) {
   call_another(queue);
   entry.note_served();
   if (take_early(entry.kernel_number())) side_.interrupt(entry.number());
+  if (entry.wait_for_reply(kPatience)) return;
+  if (side_.is_signalled(caller)) side_.interrupt(entry.number());
   entry.wait_for_reply();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -25,7 +26,10 @@ namespace claimfs::fs {
 // The kernel gives a new entry no request that waits already: it takes those when one is answered.
 // So a request of our own follows, made on that processor.
 //
-// FORGET and INTERRUPT still come by /dev/fuse.
+// FORGET and INTERRUPT still come by /dev/fuse. The kernel sends no INTERRUPT for a signal that
+// comes while it hands the request over (fuse_uring_prepare_send of its fs/fuse/dev_uring.c does
+// not look at FR_INTERRUPTED, as fuse_dev_do_read does), which takes as long as our thread needs to
+// run, or another needs to be answered: so the signals of who waits for long are looked at, once.
 class Rings {
  public:
   // By threads of ours.
@@ -36,8 +40,11 @@ class Rings {
     std::function<bool(std::uint32_t opcode)> takes_long;
     // Begins a thread of the mount that does it. False: the system has no more of them.
     std::function<bool(std::function<void()> work)> begin_thread;
-    // A request that has been served and not answered is interrupted.
+    // A request that has been served and not answered is interrupted. It may have been told so
+    // before, or be answered just now.
     std::function<void(std::uint64_t number)> interrupt;
+    // Whether a signal is there that ends a wait of this thread.
+    std::function<bool(pid_t caller)> is_signalled;
     // Makes a request that is answered at once, and waits for that.
     std::function<void()> make_request;
     RequestCounts& counts;
@@ -73,6 +80,8 @@ class Rings {
   };
   static constexpr std::chrono::milliseconds kTick{1};
   static constexpr int kQuietTicks = 20;
+  // How long a request waits until its caller's signals are looked at.
+  static constexpr std::chrono::milliseconds kPatience{200};
   // Interrupts whose request has not been seen; older ones are of requests that were answered.
   static constexpr std::size_t kEarly = 64;
 
@@ -82,7 +91,7 @@ class Rings {
   bool wait_until_open(Result<void> has_entry);
   void set_going(const Queue& queue, RingEntry& entry);
   void work(Queue& queue, RingEntry& entry);
-  void wait_for_reply(Queue& queue, RingEntry& entry);
+  void wait_for_reply(Queue& queue, RingEntry& entry, pid_t caller);
   void call_another(Queue& queue);
   bool take_early(std::uint64_t kernel_number);
   void note_activity();

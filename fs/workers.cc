@@ -15,6 +15,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "fs/caller_signals.h"
 #include "fs/kernel_replies.h"
 #include "fs/waiting_threads.h"
 
@@ -74,6 +75,7 @@ Workers::Workers(fuse_session* session, Filesystem& filesystem, std::function<vo
               .takes_long = takes_long,
               .begin_thread = [this](auto work) { return begin(std::move(work)); },
               .interrupt = [this](std::uint64_t number) { interrupt(number); },
+              .is_signalled = [](pid_t caller) { return is_signalled(signals_of(caller)); },
               .make_request = std::move(make_request),
               .counts = filesystem.request_counts()}),
       turn_([this] { add(); }) {}

@@ -12,6 +12,7 @@ setup() {
 }
 
 teardown() {
+  kill -CONT "$(daemon_pid)" 2>/dev/null || true
   show_log_of_failure
   drop_workspace
 }
@@ -75,3 +76,28 @@ ways() { sed -n 's/^requests: //p' "$MNT/.claimfs/status"; }
 }
 hundred_wait() { [ "$(grep -c 'FLOCK.*-> ' /proc/locks)" -ge 100 ] || [ "$(pgrep -fc "^flock $MNT/default/data/lock")" -ge 100 ]; }
 hundred_are_done() { [ "$(sort -un "$WORK/got" | wc -l)" = 100 ]; }
+
+@test "a signal that comes while a request for a lock is on its way to the daemon ends the wait" {
+  make_volume data
+  mount_claims data
+  local file=$MNT/default/data/lock daemon
+  daemon=$(daemon_pid)
+  spawn flock "$file" sleep 60
+  wait_for 5 is_locked
+  spawn python3 -c 'import fcntl, os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit("signalled"))
+file = os.open(sys.argv[1], os.O_RDWR)
+os.kill(os.getpid(), signal.SIGSTOP)
+fcntl.flock(file, fcntl.LOCK_EX)' "$file"
+  wait_for 5 has_line State T "$SPAWNED"
+  kill -STOP "$daemon"
+  kill -CONT "$SPAWNED"
+  wait_for 5 grep -q request_wait_answer "/proc/$SPAWNED/stack"
+  kill -USR1 "$SPAWNED"
+  wait_for 5 has_line ShdPnd 0*2 "$SPAWNED"
+  kill -CONT "$daemon"
+  wait_for 5 is_gone "$SPAWNED"
+  grep -qx signalled "$WORK/spawned"
+}
+is_locked() { ! flock -n "$HOST/data/lock" true; }
+has_line() { grep -q "^$1:.$2" "/proc/$3/status"; }

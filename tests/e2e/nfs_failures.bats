@@ -16,6 +16,7 @@ teardown() {
   show_log_of_failure
   fault pass >/dev/null 2>&1 || true
   thaw_nfs_server 2>/dev/null || true
+  kill -CONT "$(daemon_pid)" 2>/dev/null || true
   drop_workspace
 }
 
@@ -136,6 +137,32 @@ spawn_interruptible() { spawn env --default-signal=INT,QUIT "$@"; }
 # In the kernel, for an answer of ours.
 is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
 has_pending() { ! grep -q '^SigPnd:.0*$' "/proc/$1/status" || ! grep -q '^ShdPnd:.0*$' "/proc/$1/status"; }
+
+@test "nor does it matter that the daemon had no time to take the request before the signal came" {
+  serve
+  freeze_nfs_server
+  local daemon signal
+  daemon=$(daemon_pid)
+  for signal in INT TERM KILL; do
+    # In the directory already, so that its request is one for the server.
+    spawn_interruptible python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.chdir(sys.argv[1])
+os.kill(os.getpid(), signal.SIGSTOP)
+os.stat(sys.argv[2])' "$DATA" "$signal"
+    wait_for 5 is_stopped "$SPAWNED"
+    kill -STOP "$daemon"
+    kill -CONT "$SPAWNED"
+    wait_for 5 is_waiting "$SPAWNED"
+    kill -"$signal" "$SPAWNED"
+    wait_for 5 is_told "$SPAWNED"
+    kill -CONT "$daemon"
+    wait_for 3 is_gone "$SPAWNED"
+  done
+}
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+# Some are gone at once: the kernel takes their request back.
+is_told() { is_gone "$1" || has_pending "$1"; }
 
 @test "a signal that a program catches does not end its write, however long the server takes" {
   serve

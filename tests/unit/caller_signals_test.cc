@@ -67,6 +67,26 @@ TEST_CASE("what a signalled caller's patience is", "[caller-signals]") {
   CHECK(patience_of(exiting) == Patience::AsksToEnd);
 }
 
+TEST_CASE("what the kernel tells of while a caller waits", "[caller-signals]") {
+  const auto tells_of = [](std::initializer_list<int> pending, std::initializer_list<int> blocked) {
+    CallerSignals caller;
+    caller.is_there = true;
+    caller.pending = set(pending);
+    caller.blocked = set(blocked);
+    return is_signalled(caller);
+  };
+  CHECK_FALSE(tells_of({}, {}));
+  CHECK_FALSE(tells_of({}, {SIGTERM}));
+  CHECK(tells_of({SIGTERM}, {}));
+  CHECK(tells_of({SIGUSR1}, {SIGTERM}));
+  CHECK(tells_of({SIGWINCH}, {}));
+  CHECK_FALSE(tells_of({SIGTERM}, {SIGTERM}));
+  CHECK(tells_of({SIGTERM, SIGUSR1}, {SIGTERM}));
+  CHECK(tells_of({SIGKILL}, {SIGKILL}));
+  CHECK(is_signalled({}));
+  CHECK_FALSE(is_signalled(signals_of(0)));
+}
+
 TEST_CASE("signals as /proc writes them", "[caller-signals]") {
   const char* const status =
       "Name:\tSigPnd:\nState:\tD (disk sleep)\nGroups:\t0 "
