@@ -1,20 +1,22 @@
 """Counts what the kernel asks the daemon for, for basic operations in a claim, and holds it against a table.
 
-  request_counts.py MOUNT CLAIM HOST <TABLE    CLAIM is a claim's directory in MOUNT, HOST the directory where it is kept
+  request_counts.py MOUNT CLAIM HOST SECONDS <TABLE    CLAIM is a claim's directory in MOUNT, HOST where it is kept
 
 A line of TABLE is an operation, and what one such operation costs:
   OPERATION REQUEST=COUNT REQUEST<=COUNT …
 Requests that a line does not name must not come at all. FORGETs come when the kernel likes, and are not counted. Each
 operation is done once without counting and then some times: it follows one like it, and what comes only once is in no line.
 
-Prints what was counted, as such a table, and below a line that does not hold what differs; exit 1 then. Names and
-attributes are believed for a second, so that a machine that hesitates adds to a count: the least of three counts is meant.
+Prints what differs, then what was counted, as such a table; exit 1 when anything differs. Names and attributes are
+believed for a second, and the kernel forgets what it has when it needs memory, so that a machine that is busy adds to
+counts: the least is meant, of three, and of as many as there are in SECONDS.
 """
 
 import collections
 import concurrent.futures
 import contextlib
 import ctypes
+import itertools
 import mmap
 import os
 import re
@@ -485,21 +487,20 @@ def count_evenly(metrics, kind, claim, host):
                 sys.exit("reading the counts never cost the same twice")
 
 
-def hold(metrics, name, expected, claim, host):
+def hold(metrics, name, expected, claim, host, patience):
+    """A line of what was counted, and what differs."""
     kind = OPERATIONS[name]
     least = None
-    for _ in range(TRIES):
+    deadline = time.monotonic() + patience
+    for number in itertools.count(1):
         requests = count_evenly(metrics, kind, claim, host)
         wrong = list(differences(expected, requests, kind.times))
         if least is None or not wrong or sum(requests.values()) < sum(least[0].values()):
             least = requests, wrong
-        if not wrong:
+        if not wrong or (number >= TRIES and time.monotonic() > deadline):
             break
     requests, wrong = least
-    print(f"{name:16}{shown(requests, kind.times)}".rstrip(), flush=True)
-    for what in wrong:
-        print(f"  {name}: {what}", flush=True)
-    return not wrong
+    return f"{name:16}{shown(requests, kind.times)}".rstrip(), [f"{name}: {what}" for what in wrong]
 
 
 def read_table(lines):
@@ -510,11 +511,12 @@ def read_table(lines):
             yield words[0], {name: (sign == "<=", int(count)) for name, sign, count in (each.groups() for each in found)}
 
 
-def main(mount, claim, host):
+def main(mount, claim, host, patience):
     metrics = Metrics(mount)
-    # A list, because every line is to be held.
-    held = [hold(metrics, name, expected, claim, host) for name, expected in read_table(sys.stdin)]
-    sys.exit(0 if held and all(held) else 1)
+    held = [hold(metrics, name, expected, claim, host, float(patience)) for name, expected in read_table(sys.stdin)]
+    wrong = [what for _, each in held for what in each]
+    print("\n".join(wrong + [line for line, _ in held]))
+    sys.exit(0 if held and not wrong else 1)
 
 
 main(*sys.argv[1:])

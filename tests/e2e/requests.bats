@@ -18,7 +18,8 @@ teardown() {
 costs() {
   local claim=$1
   shift
-  printf '%s\n' "$@" | limit 120 python3 "$BATS_TEST_DIRNAME/request_counts.py" "$MNT" "$MNT/default/$claim" "$HOST/$claim"
+  printf '%s\n' "$@" |
+    limit 120 python3 "$BATS_TEST_DIRNAME/request_counts.py" "$MNT" "$MNT/default/$claim" "$HOST/$claim" "${PATIENCE:-15}"
 }
 
 # Whose claim it is makes no difference. After a change the kernel asks anew for the attributes of its directory.
@@ -138,6 +139,7 @@ SERVED='
 @test "a request too many is told, and one that is missing" {
   make_volume one
   mount_claims one
+  local PATIENCE=0
   costs one 'absent-twice lookup=2'
   expect_status 1 costs one 'absent-twice lookup=1' 'absent lookup=1'
   expect_text 'absent-twice: lookup: 40 instead of 20 in 20' "$SAID"
