@@ -44,9 +44,13 @@ Result<Fd> connect_from(const Address& to, const Address* from) {
   set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, 30);
   set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, 10);
   set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, 3);
-  if (from &&
-      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&from->bytes), from->size) != 0)
-    return failure_from_errno();
+  if (from) {
+    // A closed connection keeps its port for a minute; there are some hundreds only, and it is in
+    // nobody's way who connects to another server, or port.
+    set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&from->bytes), from->size) != 0)
+      return failure_from_errno();
+  }
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to.bytes), to.size) != 0 &&
       errno != EINPROGRESS)
     return failure_from_errno();
