@@ -55,6 +55,7 @@ class Inode {
 struct Entry {
   std::unique_ptr<Inode> inode;
   Attributes attributes;
+  bool is_from_memory = false;  // the attributes: they may be older than what is believed
 };
 
 // An open file or directory. Closed by its destructor, which may run on any thread.

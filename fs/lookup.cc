@@ -11,7 +11,9 @@ bool Filesystem::answer_entry(std::shared_ptr<ServedVolume> volume, Result<backe
   Node& node = nodes_.remember(volume, std::move(found->inode));
   const NodeId id = node.id;
   volume->listed_names.looked_up(id, directory, name);
-  const bool taken = answer.complete(entry_reply(node, found->attributes));
+  EntryReply reply = entry_reply(node, found->attributes);
+  if (found->is_from_memory) reply.attributes.trust_seconds = 0;
+  const bool taken = answer.complete(reply);
   if (!taken) forget(id, 1);
   return taken;
 }

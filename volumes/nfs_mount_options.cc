@@ -138,6 +138,11 @@ struct NfsMountOptions::Tables {
       {"nolock", [](NfsMountOptions& all) { all.locks_ = Locks::Local; }},
   });
 
+  static void believe_names(NfsMountOptions& all, std::uint32_t seconds) {
+    all.options_.names_believed =
+        std::min(std::chrono::seconds(seconds), NfsOptions().names_believed);
+  }
+
   static constexpr auto kNumbers = std::to_array<Number>({
       {"port", 0, kMostPort,
        [](NfsMountOptions& all, std::uint32_t number) { all.options_.port = port_number(number); }},
@@ -172,8 +177,8 @@ struct NfsMountOptions::Tables {
       {"acregmin", 1, kAny, [](NfsMountOptions&, std::uint32_t) {}, kBelieved},
       {"acregmax", 1, kAny, [](NfsMountOptions&, std::uint32_t) {}, kBelieved},
       {"acdirmin", 1, kAny, [](NfsMountOptions&, std::uint32_t) {}, kBelieved},
-      {"acdirmax", 1, kAny, [](NfsMountOptions&, std::uint32_t) {}, kBelieved},
-      {"actimeo", 1, kAny, [](NfsMountOptions&, std::uint32_t) {}, kBelieved},
+      {"acdirmax", 1, kAny, believe_names, kBelieved},
+      {"actimeo", 1, kAny, believe_names, kBelieved},
   });
 
   static constexpr auto kNothing = [](NfsMountOptions&, std::string_view) {};
@@ -184,7 +189,10 @@ struct NfsMountOptions::Tables {
       {"proto", "tcp tcp6", kNoTransport, kNothing},
       {"mountproto", "tcp tcp6", kNoTransport, kNothing},
       {"xprtsec", "none", "connections are not encrypted", kNothing},
-      {"lookupcache", "all pos positive", kBelieved, kNothing},
+      {"lookupcache", "all pos positive", kBelieved,
+       [](NfsMountOptions& all, std::string_view word) {
+         all.looks_for_absent_names_ = word != "all";
+       }},
       {"local_lock", "none all flock posix", "none, all, flock or posix is wanted",
        [](NfsMountOptions& all, std::string_view word) {
          all.locks_ = word == "none" ? Locks::OnServer : Locks::Local;
@@ -256,6 +264,8 @@ NfsOptions NfsMountOptions::result(std::chrono::milliseconds soft_deadline,
     const auto major = all.timeout * (std::int64_t{all.retransmissions} + 1);
     all.soft_deadline = has_timing_ ? std::min(major, kLongestTimeout) : soft_deadline;
   }
+  all.absent_names_believed =
+      looks_for_absent_names_ ? std::chrono::seconds(1) : all.names_believed;
   all.exclusive = is_exclusive;
   all.local_locks = is_exclusive && locks_.value_or(Locks::Local) == Locks::Local;
   return all;

@@ -40,6 +40,7 @@ class NfsMountOptions {
   NfsOptions options_;
   std::optional<Locks> locks_;
   bool has_timing_ = false;  // timeo or retrans was given
+  bool looks_for_absent_names_ = false;
 };
 
 // The options in a list of mount options, where one entry may hold several: "ro,soft" is two.

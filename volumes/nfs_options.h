@@ -31,6 +31,11 @@ struct NfsOptions {
       true;                  // connect from a port below 1024, as exports that are `secure` want it
   bool local_locks = false;  // locks need not reach the server: nobody else has the volume
   bool exclusive = false;    // nobody else changes the volume: what is known of it stays true
+  // For how long names of an exclusive volume are believed at most, in a directory that the answers
+  // to our own changes show to be changed by nobody else; the same of names that are not there. As
+  // Linux' client does with its acdirmin (nfs(5)).
+  std::chrono::seconds names_believed{30};
+  std::chrono::seconds absent_names_believed{30};
 };
 
 // What the daemon's configuration says where a volume does not: `nfs: {softDeadline, connections}`.

@@ -176,8 +176,7 @@ class NfsBackend final : public Backend {
     std::optional<Attributes> attributes;
     Accounting::Since known{};
   };
-  std::optional<Leaving> known_leaving(const FileHandle& parent, std::string_view name) const;
-  void find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
+  void find_leaving(TicketPointer ticket, const NfsInode& parent, std::string name,
                     Answer<Leaving> answer);
   void hide(const TicketPointer& ticket, const FileHandle& handle, const FileHandle& directory,
             const std::string& hidden_name);
@@ -248,9 +247,13 @@ class NfsBackend final : public Backend {
   void was_replaced(const Export& found);
   struct Listing;
   void ask_for_entries(TicketPointer ticket, const FileHandle& directory,
+                       std::shared_ptr<DirectoryNews> news,
                        std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
                        Answer<std::uint64_t> answer);
   void read_on(std::shared_ptr<Listing> listing);
+  // What the name is known to stand for, if the file has not changed since.
+  std::optional<KnownNames::Known> known(const NfsInode& directory, std::string_view name) const;
+  bool is_known_absent(const NfsInode& directory, std::string_view name) const;
   // What a listing has told, for whoever removes it.
   void remember(const NfsDirectory& directory, const NfsDirectory::Name& name,
                 const NfsDirectory::Batch& batch);
@@ -271,7 +274,7 @@ class NfsBackend final : public Backend {
   WrittenFiles written_files_;
   LocalLocks locks_;
   RecentChanges recent_changes_;
-  KnownNames known_names_;  // where nobody else changes names
+  KnownNames known_names_{options_.names_believed};  // where nobody else changes names
   // What a directory's attributes are known from may not be older.
   std::atomic<Clock::time_point> moved_at_{};
   std::atomic<bool> keeps_moved_handles_{false};  // seen of this server: files need no following

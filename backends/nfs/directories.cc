@@ -95,7 +95,7 @@ void NfsBackend::open_directory(const Caller& caller, Inode& inode,
   const FileHandle handle = directory.handle();
   auto batch = std::make_shared<NfsDirectory::Batch>();
   batch->changes_before = directory.news()->changes();
-  ask_for_entries(ticket, handle, batch, kFirstReplyBytes,
+  ask_for_entries(ticket, handle, directory.news(), batch, kFirstReplyBytes,
                   [ticket, handle, batch, news = directory.news(),
                    answer = std::move(answer)](Result<std::uint64_t> device) mutable {
                     if (!device) return answer.complete(failure(device.error()));
@@ -109,6 +109,7 @@ void NfsBackend::open_directory(const Caller& caller, Inode& inode,
 
 // Fills the batch with what comes behind its cookie, and answers with the directory's device.
 void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directory,
+                                 std::shared_ptr<DirectoryNews> news,
                                  std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
                                  Answer<std::uint64_t> answer) {
   batch->asked_at = Clock::now();
@@ -122,8 +123,8 @@ void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directo
         to.dircount = bytes / 4;  // of names and cookies
         to.maxcount = bytes;
       },
-      [this, ticket, batch, answer = std::move(answer)](Result<READDIRPLUS3res*> reply,
-                                                        bool) mutable {
+      [this, ticket, news = std::move(news), batch, answer = std::move(answer)](
+          Result<READDIRPLUS3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
         const READDIRPLUS3resok& told_of = (*reply)->READDIRPLUS3res_u.resok;
         std::copy(std::begin(told_of.cookieverf), std::end(told_of.cookieverf), batch->verifier);
@@ -141,6 +142,8 @@ void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directo
         });
         if (batch->names.empty()) batch->is_last = true;
         const auto attributes = told(told_of.dir_attributes);
+        if (attributes && options_.exclusive)
+          news->saw(*attributes, batch->changes_before, batch->asked_at);
         answer.complete(attributes ? attributes->device : 0);
       });
 }
@@ -180,7 +183,7 @@ void NfsBackend::read_on(std::shared_ptr<Listing> listing) {
   if (last && listing->cursor != 0)
     std::copy(std::begin(last->verifier), std::end(last->verifier), batch->verifier);
   ask_for_entries(
-      listing->ticket, directory.handle(), batch, kReplyBytes,
+      listing->ticket, directory.handle(), directory.news(), batch, kReplyBytes,
       [this, listing, batch](const Result<std::uint64_t>& device) {
         NfsDirectory& read = listing->directory;
         if (!device) {

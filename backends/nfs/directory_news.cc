@@ -9,8 +9,7 @@ namespace {
 // What the kernel is told now it believes for a second from now on: what is older than this would
 // be believed for too long.
 constexpr auto kFresh = std::chrono::milliseconds(100);
-// As long as the kernel believes in a name: what others put there is found then, whatever a server
-// that keeps attributes itself says of the directory.
+// As long as the kernel believes in a name.
 constexpr auto kNamesTrusted = std::chrono::seconds(1);
 // Larger directories are asked for.
 constexpr std::size_t kMostNames = 4096;
@@ -26,12 +25,16 @@ bool is_same(const DirectoryNews::Before& before, const Attributes& known) {
          is_same(before.mtime, known.mtime) && is_same(before.ctime, known.ctime);
 }
 
+DirectoryNews::Before before_of(const Attributes& attributes) {
+  return {static_cast<std::uint64_t>(attributes.size), attributes.mtime, attributes.ctime};
+}
+
 }  // namespace
 
 void DirectoryNews::is_new(const Attributes& attributes) {
   state_.with([&](State& state) {
     state.attributes = attributes;
-    state.told_at = state.made_at = Clock::now();
+    state.told_at = state.unchanged_since = state.made_at = Clock::now();
     state.names = std::make_unique<std::unordered_set<std::uint64_t>>();
   });
 }
@@ -45,10 +48,32 @@ std::optional<Attributes> DirectoryNews::attributes(Clock::time_point since) con
   });
 }
 
-bool DirectoryNews::is_absent(std::string_view name) const {
+bool DirectoryNews::is_absent(std::string_view name, Clock::duration longest) const {
   return state_.with([&](const State& state) {
-    return state.names && Clock::now() - state.made_at < kNamesTrusted &&
+    const Clock::time_point now = Clock::now();
+    return state.names && now - state.told_at < kNamesTrusted && now - state.made_at < longest &&
            !state.names->contains(hash_of(name));
+  });
+}
+
+std::optional<DirectoryNews::Clock::time_point> DirectoryNews::unchanged_since() const {
+  return state_.with([](const State& state) -> std::optional<Clock::time_point> {
+    if (!state.attributes || Clock::now() - state.told_at >= kNamesTrusted) return std::nullopt;
+    return state.unchanged_since;
+  });
+}
+
+void DirectoryNews::saw(const Attributes& attributes, std::uint64_t changes,
+                        Clock::time_point asked_at) {
+  state_.with([&](State& state) {
+    if (state.under_way > 0 || 2 * state.changes != changes) return;
+    if (!state.attributes || !is_same(before_of(attributes), *state.attributes)) {
+      state.names.reset();
+      state.unchanged_since = Clock::now();
+    }
+    state.attributes = attributes;
+    state.told_by = state.changes;
+    state.told_at = asked_at;
   });
 }
 
@@ -85,6 +110,7 @@ void DirectoryNews::end(std::uint64_t change, const std::optional<Before>& befor
     state.attributes = after;
     state.told_by = change;
     state.told_at = Clock::now();
+    if (!is_next) state.unchanged_since = state.told_at;
   });
 }
 

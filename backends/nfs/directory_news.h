@@ -21,9 +21,10 @@ namespace claimfs::backends::nfs {
 // before and is after (RFC 1813 2.6, weak cache consistency). Nobody has to be asked
 // * for its attributes, which the kernel wants after every change in it: right after a change, if
 //   no other one of ours was under way;
-// * for a name that is not there, in a directory that was just made by us in a volume that nobody
-//   else changes: as long as the answers show that nobody did.
-// Neither is believed for longer than the kernel believes what it is told. Thread-safe.
+// * for a name that is not there, in a directory that was made by us in a volume that nobody else
+//   changes: as long as the answers show that nobody did;
+// * for what a name stands for, in such a volume: the same.
+// An answer is believed for as long as the kernel believes what it is told. Thread-safe.
 class DirectoryNews {
  public:
   using Clock = std::chrono::steady_clock;
@@ -38,7 +39,13 @@ class DirectoryNews {
 
   // What it is now, if that is known by an answer that came after `since`.
   std::optional<Attributes> attributes(Clock::time_point since) const;
-  bool is_absent(std::string_view name) const;
+  // `longest`: in a directory that was made longer ago than that nothing is.
+  bool is_absent(std::string_view name, Clock::duration longest) const;
+  // From when on nobody else has changed what is in it, as an answer has just shown.
+  std::optional<Clock::time_point> unchanged_since() const;
+  // What it is, by an answer that is no change's. `changes` and the time are from before it was
+  // asked for.
+  void saw(const Attributes& attributes, std::uint64_t changes, Clock::time_point asked_at);
   // How many changes have begun or ended: while this stays, what was asked for is not older than
   // any.
   std::uint64_t changes() const;
@@ -57,6 +64,7 @@ class DirectoryNews {
     std::optional<Attributes> attributes;  // after the change of this number
     std::uint64_t told_by = 0;
     Clock::time_point told_at{};
+    Clock::time_point unchanged_since{};  // with what `attributes` says
     Clock::time_point made_at{};
     // All names, by their hashes, and those of some that have gone; absent when not all are known.
     std::unique_ptr<std::unordered_set<std::uint64_t>> names;

@@ -18,19 +18,23 @@ namespace claimfs::backends::nfs {
 
 // What names of an exclusive volume stand for, as the server said last: who removes a name has
 // mostly just been told, and need not ask again. Believed for as long as the kernel believes a
-// name. Who changes what names stand for takes it back. Thread-safe.
+// name, or longer where the directory is known not to have been changed by others since. Who
+// changes what names stand for takes it back. Thread-safe.
 class KnownNames {
  public:
   using Clock = std::chrono::steady_clock;
   using Now = std::function<Clock::time_point()>;
   static constexpr std::chrono::seconds kTrusted{1};
-  // 3 MB, with names of ordinary length.
-  static constexpr std::size_t kMost = 8192;
+  // 6 MB, with names of ordinary length.
+  static constexpr std::size_t kMost = 16'384;
 
-  explicit KnownNames(Now now = Clock::now) : now_(std::move(now)) {}
+  // `longest`: a name is not believed for longer, whatever is known of its directory. Servers
+  // remember attributes as well, and may notice late what others do beside them.
+  explicit KnownNames(Clock::duration longest, Now now = Clock::now)
+      : longest_(longest), now_(std::move(now)) {}
 
   struct Known {
-    FileHandle handle;
+    FileHandle handle;  // empty: of nothing
     Attributes attributes;
     Clock::time_point asked_at;   // before whoever said so was asked
     Accounting::Since counted{};  // the same
@@ -38,7 +42,10 @@ class KnownNames {
 
   // Only of an answer that no change of the directory has overtaken.
   void learn(const FileHandle& directory, std::string_view name, Known known);
-  std::optional<Known> find(const FileHandle& directory, std::string_view name) const;
+  // `unchanged_since`: from when on nobody else has changed names of the directory. A directory's
+  // own attributes change with what is in it: it is not believed for longer.
+  std::optional<Known> find(const FileHandle& directory, std::string_view name,
+                            std::optional<Clock::time_point> unchanged_since = {}) const;
   // It is another's name now, or nobody's.
   void forget(const FileHandle& directory, std::string_view name);
   // A file has more names, or fewer: what is known by the others says otherwise.
@@ -47,10 +54,17 @@ class KnownNames {
  private:
   static std::string key_of(const FileHandle& directory, std::string_view name);
 
+  const Clock::duration longest_;
   const Now now_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Known> by_name_;
-  std::deque<std::string> order_;  // in which they came; some have gone, or come again
+  struct Kept {
+    Known known;
+    std::uint64_t number = 0;
+  };
+  std::unordered_map<std::string, Kept> by_name_;
+  // In which they came; some have gone, or come again with another number.
+  std::deque<std::pair<std::uint64_t, std::string>> order_;
+  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace claimfs::backends::nfs

@@ -28,6 +28,7 @@ template <class P, class Part, class Fill>
 void NfsBackend::make_there(TicketPointer ticket, NfsInode& directory, std::string text, Fill fill,
                             Part part, Answer<Entry> answer) {
   const FileHandle parent = directory.handle();
+  known_names_.forget(parent, text);
   ask<P>(
       ticket,
       [parent, text, fill = std::move(fill)](typename P::Arguments& to) {
@@ -35,6 +36,7 @@ void NfsBackend::make_there(TicketPointer ticket, NfsInode& directory, std::stri
         fill(to);
       },
       [this, ticket, parent, text, part, change = DirectoryChange(directory.news(), text),
+       counted = accounting_ ? accounting_->now() : Accounting::Since(),
        answer = std::move(answer)](Result<typename P::Reply*> reply, bool was_sent_before) mutable {
         // The first sending made it, and its reply was lost.
         if (!reply && reply.error().code == EEXIST && was_sent_before)
@@ -43,10 +45,18 @@ void NfsBackend::make_there(TicketPointer ticket, NfsInode& directory, std::stri
         const auto& made = part(**reply);
         has_changed(*ticket, parent, change, made.dir_wcc);
         if constexpr (std::is_same_v<P, MakeDirectory>) has_made_directory(made);
+        const FileHandle handle = handle_of(made.obj);
+        const auto attributes = told(made.obj_attributes);
+        constexpr bool kIsDirectory = std::is_same_v<P, MakeDirectory>;
+        if (options_.exclusive && !kIsDirectory && handle && attributes)
+          known_names_.learn(parent, text,
+                             {.handle = session_->handles().ours(handle),
+                              .attributes = *attributes,
+                              .asked_at = Clock::now(),
+                              .counted = counted});
         // Where nobody else puts anything into a directory, it is known from its beginning.
-        const bool is_known = std::is_same_v<P, MakeDirectory> && options_.exclusive;
-        answer_entry(ticket, parent, std::move(text), handle_of(made.obj),
-                     told(made.obj_attributes),
+        const bool is_known = options_.exclusive && kIsDirectory;
+        answer_entry(ticket, parent, std::move(text), handle, attributes,
                      is_known ? as_new(std::move(answer)) : std::move(answer));
       });
 }

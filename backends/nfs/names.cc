@@ -58,7 +58,15 @@ Answer<Entry> NfsBackend::as_new(Answer<Entry> answer) {
 void NfsBackend::lookup(const Caller& caller, Inode& parent, std::string_view name,
                         Answer<Entry> answer) {
   if (const int refusal = refusal_of_name(parent, name)) return answer.refuse(refusal);
-  if (nfs(parent).news()->is_absent(name)) return answer.refuse(ENOENT);
+  if (nfs(parent).news()->is_absent(name, options_.absent_names_believed))
+    return answer.refuse(ENOENT);
+  if (const auto found = known(nfs(parent), name)) {
+    answer.complete(
+        Entry{.inode = std::make_unique<NfsInode>(found->handle, found->attributes.mode),
+              .attributes = found->attributes,
+              .is_from_memory = true});
+    return;
+  }
   TicketPointer ticket = ticket_for(caller);
   // Not while a change of the directory is under way: the answer may be older than that.
   const auto changes = options_.exclusive ? nfs(parent).news()->changes_at_rest() : std::nullopt;
@@ -68,7 +76,7 @@ void NfsBackend::lookup(const Caller& caller, Inode& parent, std::string_view na
   look_up(std::move(ticket), nfs(parent).handle(), std::string(name), std::move(told_on));
 }
 
-// What the name stands for, for whoever removes it.
+// What the name stands for, for whoever removes or replaces it.
 Answer<Entry> NfsBackend::remembering(const Ticket& ticket, NfsInode& directory,
                                       std::uint64_t changes, std::string_view name,
                                       Answer<Entry> answer) {
@@ -78,9 +86,12 @@ Answer<Entry> NfsBackend::remembering(const Ticket& ticket, NfsInode& directory,
                           .counted = accounting_ ? accounting_->now() : Accounting::Since()};
   return [this, at = directory.handle(), name = std::string(name), news = directory.news(), changes,
           known = std::move(known), answer = std::move(answer)](Result<Entry> found) mutable {
-    if (found && news->changes() == changes) {
-      known.handle = nfs(*found->inode).handle();
-      known.attributes = found->attributes;
+    const bool is_told = found || found.error().code == ENOENT;
+    if (is_told && news->changes() == changes) {
+      if (found) {
+        known.handle = nfs(*found->inode).handle();
+        known.attributes = found->attributes;
+      }
       known_names_.learn(at, name, std::move(known));
     }
     return answer.complete(std::move(found));

@@ -10,13 +10,17 @@ namespace claimfs::backends::nfs {
 // A server forgets a file with its last name. So before a name goes it is asked what that stands
 // for, unless nothing is open in the whole volume; what is open gets a hidden name first. Where
 // room is accounted it is asked always, for what comes back.
-void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, std::string name,
+void NfsBackend::find_leaving(TicketPointer ticket, const NfsInode& parent, std::string name,
                               Answer<Leaving> answer) {
-  if (auto known = known_leaving(parent, name)) {
-    answer.complete(*std::move(known));
+  if (const auto found = known(parent, name)) {
+    answer.complete(Leaving{.handle = found->handle,
+                            .is_directory = S_ISDIR(found->attributes.mode),
+                            .is_last_name = found->attributes.nlink <= 1,
+                            .attributes = found->attributes,
+                            .known = found->counted});
     return;
   }
-  look_up(std::move(ticket), parent, std::move(name),
+  look_up(std::move(ticket), parent.handle(), std::move(name),
           [known = accounting_ ? accounting_->now() : Accounting::Since(),
            answer = std::move(answer)](Result<Entry> found) mutable {
             if (!found) return answer.complete(failure(found.error()));
@@ -33,21 +37,22 @@ void NfsBackend::find_leaving(TicketPointer ticket, const FileHandle& parent, st
 
 // As the kernel's own client, whose dentry says it. Not where the file has changed since: then the
 // room that comes back is another.
-std::optional<NfsBackend::Leaving> NfsBackend::known_leaving(const FileHandle& parent,
-                                                             std::string_view name) const {
+std::optional<KnownNames::Known> NfsBackend::known(const NfsInode& directory,
+                                                   std::string_view name) const {
   if (!options_.exclusive) return std::nullopt;
-  const auto known = known_names_.find(parent, name);
-  if (!known || recent_changes_.is_changed_since(known->handle, known->asked_at))
+  auto found = known_names_.find(directory.handle(), name, directory.news()->unchanged_since());
+  if (!found || !found->handle || recent_changes_.is_changed_since(found->handle, found->asked_at))
     return std::nullopt;
-  const auto written = written_files_.find(known->handle);
-  if (written && !written->is_unchanged_since(known->asked_at)) return std::nullopt;
-  Leaving leaving;
-  leaving.handle = known->handle;
-  leaving.is_directory = S_ISDIR(known->attributes.mode);
-  leaving.is_last_name = known->attributes.nlink <= 1;
-  leaving.attributes = known->attributes;
-  leaving.known = known->counted;
-  return leaving;
+  const auto written = written_files_.find(found->handle);
+  if (written && !written->is_unchanged_since(found->asked_at)) return std::nullopt;
+  return found;
+}
+
+// For whoever is about to put something there. Others than us find out by looking.
+bool NfsBackend::is_known_absent(const NfsInode& directory, std::string_view name) const {
+  if (!options_.exclusive) return false;
+  const auto found = known_names_.find(directory.handle(), name);
+  return found ? !found->handle : directory.news()->is_absent(name, options_.absent_names_believed);
 }
 
 // The file has got its hidden name: everybody who has it keeps that.
@@ -82,6 +87,9 @@ void NfsBackend::move_name(TicketPointer ticket, NfsInode& from_inode, std::stri
                            NfsInode& to_inode, std::string new_name, Answer<void> answer) {
   const FileHandle from = from_inode.handle();
   const FileHandle to = to_inode.handle();
+  // What is known of the directory's names holds for a new name in it, too.
+  auto same = &from_inode == &to_inode ? known(from_inode, name) : std::nullopt;
+  if (same && S_ISDIR(same->attributes.mode)) same.reset();
   known_names_.forget(from, name);
   known_names_.forget(to, new_name);
   DirectoryChange arrival(to_inode.news(), new_name);
@@ -95,6 +103,7 @@ void NfsBackend::move_name(TicketPointer ticket, NfsInode& from_inode, std::stri
       },
       [this, ticket, to, new_name, from, arrival = std::move(arrival),
        departure = std::move(departure), moving = Accounting::Moving(accounting_),
+       same = std::move(same),
        answer = std::move(answer)](Result<RENAME3res*> reply, bool was_sent_before) mutable {
         // A directory that has moved is changed itself.
         moved_at_.store(Clock::now());
@@ -102,6 +111,7 @@ void NfsBackend::move_name(TicketPointer ticket, NfsInode& from_inode, std::stri
           const RENAME3resok& moved = (*reply)->RENAME3res_u.resok;
           has_changed(*ticket, to, arrival, moved.todir_wcc);
           if (departure) has_changed(*ticket, from, *departure, moved.fromdir_wcc);
+          if (same) known_names_.learn(to, new_name, *std::move(same));
           answer.complete({});
           return;
         }
@@ -124,7 +134,7 @@ void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view na
   if (!open_files_->are_any() && !accounting_)
     return remove_name(std::move(ticket), directory, std::move(text), std::move(answer));
   find_leaving(
-      ticket, directory.handle(), text,
+      ticket, directory, text,
       [this, ticket, &directory, text, answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
         const FileHandle handle = found->handle;
@@ -156,7 +166,7 @@ void NfsBackend::remove_directory(const Caller& caller, Inode& parent, std::stri
   TicketPointer ticket = ticket_for(caller);
   // Who is still in a removed directory finds it empty, not stale.
   find_leaving(
-      ticket, directory, std::string(name),
+      ticket, nfs(parent), std::string(name),
       [this, ticket, directory, &parent, text = std::string(name),
        answer = std::move(answer)](Result<Leaving> found) mutable {
         if (!found) return answer.complete(failure(found.error()));
@@ -210,8 +220,11 @@ void NfsBackend::replace_name(TicketPointer ticket, NfsInode& from, std::string 
   if (!open_files_->are_any() && !accounting_)
     return move_name(std::move(ticket), from, std::move(text), to, std::move(new_text),
                      std::move(answer));
+  if (is_known_absent(to, new_text))
+    return move_name(std::move(ticket), from, std::move(text), to, std::move(new_text),
+                     std::move(answer));
   find_leaving(
-      ticket, to.handle(), new_text,
+      ticket, to, new_text,
       [this, ticket, &from, &to, text, new_text,
        answer = std::move(answer)](Result<Leaving> replaced) mutable {
         if (!replaced && replaced.error().code != ENOENT)

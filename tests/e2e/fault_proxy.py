@@ -13,9 +13,11 @@ Commands:
   drop NAME COUNT   the server does the next COUNT calls of this procedure (WRITE, REMOVE, … or ANY), but their replies
                     are lost, and so is the connection: what a client sees whose network fails after the deed
   count             how many connections there are and were, how many calls passed and how many replies were dropped
+  procedures        how many calls of each procedure passed since this was asked last: WRITE=2 COMMIT=1
 """
 
 import asyncio
+import collections
 import os
 import socket
 import struct
@@ -38,6 +40,7 @@ class Faults:
         self.to_drop = {}
         self.connections = set()
         self.accepted = self.calls = self.dropped = 0
+        self.procedures = collections.Counter()
 
     def cut(self):
         for connection in list(self.connections):
@@ -62,6 +65,10 @@ class Faults:
         elif command == "count":
             return (f"connections={len(self.connections)} accepted={self.accepted} calls={self.calls} "
                     f"dropped={self.dropped}")
+        elif command == "procedures":
+            told = " ".join(f"{name}={count}" for name, count in sorted(self.procedures.items()))
+            self.procedures.clear()
+            return told
         else:
             raise ValueError(f"not a command: {' '.join(words)}")
         return "ok"
@@ -107,6 +114,7 @@ class Connection:
             xid, _, _, program, _, procedure = struct.unpack_from(">6I", payload)
             known = program == NFS_PROGRAM and procedure < len(PROCEDURES)
             self.procedures[xid] = PROCEDURES[procedure] if known else ""
+            self.faults.procedures[self.procedures[xid]] += 1
             await self.faults.may_pass.wait()
             self.server_writer.write(record)
             await self.server_writer.drain()

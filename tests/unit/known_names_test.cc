@@ -1,5 +1,7 @@
 #include "backends/nfs/known_names.h"
 
+#include <sys/stat.h>
+
 #include "tests/unit/catch.h"
 
 namespace claimfs::backends::nfs {
@@ -15,13 +17,16 @@ FileHandle handle(const std::string& bytes) {
   return FileHandle(raw);
 }
 
+constexpr auto kLongest = 30s;
+
 struct Watched {
   KnownNames::Clock::time_point now{};
-  KnownNames names{[this] { return now; }};
+  KnownNames names{kLongest, [this] { return now; }};
 
-  void learn(const std::string& directory, const std::string& name, const std::string& file) {
+  void learn(const std::string& directory, const std::string& name, const std::string& file,
+             mode_t mode = S_IFREG) {
     names.learn(handle(directory), name,
-                {.handle = handle(file), .attributes = {}, .asked_at = now});
+                {.handle = handle(file), .attributes = {.mode = mode}, .asked_at = now});
   }
   std::string find(const std::string& directory, const std::string& name) const {
     const auto known = names.find(handle(directory), name);
@@ -58,6 +63,40 @@ TEST_CASE("known names: for as long as the kernel believes a name", "[nfs][known
   CHECK(on.find("d", "a").empty());
   on.learn("d", "a", "1");
   CHECK(on.find("d", "a") == "1");
+}
+
+TEST_CASE("known names: for longer where nobody else has changed any", "[nfs][known_names]") {
+  Watched on;
+  const auto asked_at = on.now;
+  on.learn("d", "a", "1");
+  on.learn("d", "directory", "2", S_IFDIR);
+  const auto is_known = [&on](const char* name, KnownNames::Clock::time_point unchanged_since) {
+    return on.names.find(handle("d"), name, unchanged_since).has_value();
+  };
+  on.now += KnownNames::kTrusted + 1ms;
+  CHECK(on.find("d", "a").empty());
+  CHECK(is_known("a", asked_at));
+  CHECK_FALSE(is_known("a", asked_at + 1ms));
+  CHECK_FALSE(is_known("directory", asked_at));
+  on.now = asked_at + kLongest;
+  CHECK(is_known("a", asked_at));
+  on.now += 1ms;
+  CHECK_FALSE(is_known("a", asked_at));
+}
+
+TEST_CASE("known names: what is learned again is not old", "[nfs][known_names]") {
+  Watched on;
+  on.learn("d", "again", "1");
+  for (std::size_t number = 0; number < KnownNames::kMost; ++number) {
+    on.learn("d", std::to_string(number), "1");
+    if (number % 100 == 0) on.learn("d", "again", "2");
+  }
+  CHECK(on.find("d", "again") == "2");
+  for (std::size_t number = 0; number < 3 * KnownNames::kMost; ++number) {
+    on.names.forget(handle("d"), "again");
+    on.learn("d", "again", "3");
+  }
+  CHECK(on.find("d", "again") == "3");
 }
 
 TEST_CASE("known names: of too many the oldest go", "[nfs][known_names]") {

@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# What basic operations on an NFS claim cost its server: a call more for each file is not seen by any other test.
+
+# shellcheck disable=SC2016,SC2153  # programs of Python; HOST is mount.bash's
+
+load mount.bash
+load nfs.bash
+
+setup() {
+  make_workspace
+  start_nfs_server
+  start_fault_proxy
+}
+teardown() {
+  show_log_of_failure
+  drop_workspace
+}
+
+# serve K=V…: the claim "data", by the proxy that counts, and in it the directory AT that was just made.
+serve() {
+  make_nfs_volume data port="$PROXY_PORT" mountPort="$PROXY_MOUNT_PORT" "$@"
+  mount_claims data
+  AT=$MNT/default/data/directory
+  limit 10 mkdir "$AT"
+}
+
+# costs CALLS STATEMENT: what each of twenty does, with the file's name as `name`; names are `file0` and so on, from AT.
+# What comes only once or some times is not counted. CALLS is a regular expression: on a busy machine names may have been
+# forgotten before they are used.
+costs() {
+  local counted
+  fault procedures >/dev/null
+  limit 60 python3 -c '
+import os, sys
+os.chdir(sys.argv[1])
+for number in range(20):
+    name = f"file{number}"
+    exec(sys.argv[2])
+' "$AT" "$2"
+  counted=$(fault procedures)
+  grep -qxE "$1" < <(tr ' ' '\n' <<<"$counted" | awk -F= '$2 >= 20 {printf "%s%s=%d", space, $1, $2 / 20; space = " "}') ||
+    { echo "$2: $counted in 20, not $1 in each"; return 1; }
+}
+CREATE='os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))'
+# The kernel believes in names for a second, and looks them up again then. Nothing tells when that is over.
+forget_names() { sleep 1.2; }
+
+@test "where nobody else changes names, what we know of them is not asked for again" {
+  serve
+  costs 'CREATE=1' "$CREATE"
+  forget_names
+  costs 'RENAME=1' 'os.rename(name, "moved-" + name)'
+  forget_names
+  costs 'REMOVE=1' 'os.unlink("moved-" + name)'
+  # There have been such names.
+  costs 'CREATE=1 LOOKUP=1' "$CREATE"
+  costs 'ACCESS=1( LOOKUP=1)?' 'open(name).read()'
+  # What is written grows, which decides what room comes back.
+  costs 'ACCESS=1 LOOKUP=[12] REMOVE=1 WRITE=1' 'with open(name, "r+") as file: file.write("text")
+os.unlink(name)'
+}
+
+@test "on a claim that others may write every name is asked for" {
+  serve modes=ReadWriteMany
+  costs 'CREATE=1 LOOKUP=1 SETATTR=1' "$CREATE"
+  costs 'LOOKUP=1' 'os.stat(name)'
+  costs 'LOOKUP=2 REMOVE=1' 'os.unlink(name)'
+}
+
+@test "what another mount of the node does is seen, though we go on changing the directory" {
+  serve
+  limit 10 bash -c 'cd "$1" && echo zero >file0 && echo one >file1' - "$AT"
+  mkdir "$MNT.second"
+  claimfs mount "$MNT.second"
+  wait_for 10 limit 10 test -e "$MNT.second/default/data/directory/file1"
+  limit 10 bash -c 'cd "$1" && mv file1 away && mv file0 file1' - "$MNT.second/default/data/directory"
+  forget_names
+  limit 10 touch "$AT/ours"
+  [ "$(limit 10 cat "$AT/file1")" = zero ]
+  expect_errno ENOENT limit 10 cat "$AT/file0"
+  [ "$(limit 10 cat "$AT/away")" = one ]
+}
