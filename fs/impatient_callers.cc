@@ -30,23 +30,27 @@ ImpatientCallers::Number ImpatientCallers::wait(pid_t caller, Watched watched,
   {
     const std::scoped_lock lock(mutex_);
     number = ++last_;
-    waiting_.emplace(number, Waiting{caller, Clock::now(), false, std::move(give_up)});
+    waiting_.emplace(
+        number, Waiting{.caller = caller, .since = Clock::now(), .give_up = std::move(give_up)});
   }
-  if (watched == Watched::FromTheStart) watch(number);
+  if (watched == Watched::FromTheStart) watch(number, false);
   return number;
 }
 
-void ImpatientCallers::signalled(Number request) { watch(request); }
+void ImpatientCallers::signalled(Number request) { watch(request, true); }
 
-void ImpatientCallers::watch(Number request) {
+void ImpatientCallers::watch(Number request, bool is_signalled) {
   {
     const std::scoped_lock lock(mutex_);
     const auto found = waiting_.find(request);
-    if (is_ending_ || found == waiting_.end() || found->second.is_watched) return;
-    found->second.is_watched = true;
-    has_news_ = true;
-    ++watched_;
+    if (is_ending_ || found == waiting_.end()) return;
+    Waiting& waiting = found->second;
+    if (!std::exchange(waiting.is_watched, true)) ++watched_;
+    if (is_signalled) waiting.is_signalled = has_news_ = true;
+    has_begun_ = true;
     if (!watcher_.joinable()) watcher_ = std::thread([this] { look_after_them(); });
+    // Else it looks soon enough.
+    if (!is_signalled && !is_idle_) return;
   }
   changed_.notify_all();
 }
@@ -66,24 +70,29 @@ bool ImpatientCallers::is_to_be_given_up(const CallerSignals& signals,
          (patience == Patience::AsksToEnd && Clock::now() - since >= timing_.asks_to_end_after);
 }
 
+std::vector<ImpatientCallers::Watching> ImpatientCallers::those_to_look_at() const {
+  std::vector<Watching> watched;
+  const Clock::time_point now = Clock::now();
+  for (const auto& [number, waiting] : waiting_)
+    if (waiting.is_watched && (waiting.is_signalled || now - waiting.since >= timing_.interval))
+      watched.push_back({number, waiting.caller, waiting.since});
+  return watched;
+}
+
 void ImpatientCallers::look_after_them() {
   std::unique_lock lock(mutex_);
   while (!is_ending_) {
-    if (watched_ == 0) {
+    if (watched_ == 0 && !std::exchange(has_begun_, false)) {
+      is_idle_ = true;
       changed_.wait(lock, [this] { return is_ending_ || watched_ > 0; });
-      continue;
+      is_idle_ = false;
     }
+    changed_.wait_for(lock, timing_.interval, [this] { return is_ending_ || has_news_; });
+    if (is_ending_) return;
     has_news_ = false;
-    struct Signalled {
-      Number request;
-      pid_t caller;
-      Clock::time_point since;
-    };
-    std::vector<Signalled> watched;
-    for (const auto& [number, waiting] : waiting_)
-      if (waiting.is_watched) watched.push_back({number, waiting.caller, waiting.since});
+    const std::vector<Watching> watched = those_to_look_at();
     lock.unlock();
-    for (const Signalled& each : watched) {
+    for (const Watching& each : watched) {
       if (!is_to_be_given_up(look_(each.caller), each.since)) continue;
       std::function<void()> give_up;
       lock.lock();
@@ -97,7 +106,6 @@ void ImpatientCallers::look_after_them() {
       if (give_up) give_up();
     }
     lock.lock();
-    changed_.wait_for(lock, timing_.interval, [this] { return is_ending_ || has_news_; });
   }
 }
 

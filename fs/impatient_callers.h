@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "fs/caller_signals.h"
 
@@ -17,7 +18,8 @@ namespace claimfs::fs {
 // Callers that wait for a server and may not want to any more. The kernel says so at a caller's
 // first signal, whatever that is, and never again (request_wait_answer in fs/fuse/dev.c): so from
 // there on its signals are looked at until it is answered, and it is given up when it is about to
-// end. Nothing runs while nobody who waits has been signalled.
+// end. Nothing runs while nobody who waits has been signalled, and nobody has closed a file for a
+// while.
 class ImpatientCallers {
  public:
   // A request waits so long for its server before a caller that only asks to end is given up.
@@ -43,6 +45,7 @@ class ImpatientCallers {
   enum class Watched {
     AfterSignal,
     // A close: a process that exits gets no signals any more, and the kernel says nothing of it.
+    // Those who are answered within an interval cost nothing.
     FromTheStart
   };
 
@@ -57,11 +60,18 @@ class ImpatientCallers {
     pid_t caller = 0;
     Clock::time_point since;
     bool is_watched = false;
+    bool is_signalled = false;
     std::function<void()> give_up;
   };
 
-  void watch(Number request);
+  void watch(Number request, bool is_signalled);
   void look_after_them();
+  struct Watching {
+    Number request;
+    pid_t caller;
+    Clock::time_point since;
+  };
+  std::vector<Watching> those_to_look_at() const;
   bool is_to_be_given_up(const CallerSignals& signals, Clock::time_point since) const;
 
   const Look look_;
@@ -72,6 +82,8 @@ class ImpatientCallers {
   std::map<Number, Waiting> waiting_;
   Number last_ = 0;
   std::size_t watched_ = 0;
+  bool has_begun_ = false;  // somebody has been watched since the last look
+  bool is_idle_ = false;
   bool has_news_ = false;  // somebody has been signalled: it may be SIGKILL
   bool is_ending_ = false;
   std::thread watcher_;  // from the first one that is watched on

@@ -118,6 +118,24 @@ TEST_CASE("nobody is looked at before a signal, nor after the answer", "[impatie
   CHECK(answered.times == 0);
 }
 
+TEST_CASE("closes that are answered soon are not looked at", "[impatient]") {
+  Callers callers;
+  Request soon, late;
+  ImpatientCallers impatient(callers.as_look(), {.asks_to_end_after = 1h, .interval = 50ms});
+  callers.set(1, told(SIGKILL));
+  callers.set(2, told(SIGKILL));
+  const auto close = [&](pid_t caller, Request& request) {
+    return impatient.wait(caller, ImpatientCallers::Watched::FromTheStart, request.give_up());
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  for (int number = 0; number < 1'000; ++number) impatient.forget(close(1, soon));
+  // A machine that stood still may have found one of them.
+  if (std::chrono::steady_clock::now() - begun < 50ms) CHECK(callers.looks() == 0);
+  close(2, late);
+  CHECK(late.is_given_up());
+  CHECK(std::chrono::steady_clock::now() - begun >= 50ms);
+}
+
 TEST_CASE("who asks to end is given up when the server has not answered for long", "[impatient]") {
   Callers callers;
   Request patient, long_enough;
