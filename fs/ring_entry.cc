@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <thread>
 
 namespace claimfs::fs {
 
@@ -124,6 +125,11 @@ bool RingEntry::end_asking(State as) {
 }
 
 bool RingEntry::wait_for_reply(std::chrono::milliseconds at_most) {
+  // Whoever answers may be waiting for this processor.
+  for (int time = 0; time < kYields; ++time) {
+    if (is_answered()) return true;
+    std::this_thread::yield();
+  }
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, at_most, [this] { return is_answered(); });
 }

@@ -64,6 +64,7 @@ class RingEntry {
   // Of the memory: the headers, then the payload. What came as separate pieces is put together
   // right before the payload.
   static constexpr std::size_t kPayloadAt = 4096;
+  static constexpr int kYields = 4;
 
   enum class State : std::uint32_t { Idle, Asked, Answered, GivenUp };
 
