@@ -54,9 +54,9 @@ forget_names() { sleep 1.2; }
   costs 'REMOVE=1' 'os.unlink("moved-" + name)'
   # There have been such names.
   costs 'CREATE=1 LOOKUP=1' "$CREATE"
-  costs 'ACCESS=1( LOOKUP=1)?' 'open(name).read()'
+  costs 'ACCESS=1( GETATTR=1)?( LOOKUP=1)?' 'open(name).read()'
   # What is written grows, which decides what room comes back.
-  costs 'ACCESS=1 LOOKUP=[12] REMOVE=1 WRITE=1' 'with open(name, "r+") as file: file.write("text")
+  costs 'ACCESS=1( GETATTR=1)? LOOKUP=[12] REMOVE=1 WRITE=1' 'with open(name, "r+") as file: file.write("text")
 os.unlink(name)'
 }
 

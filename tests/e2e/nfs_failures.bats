@@ -140,24 +140,28 @@ has_pending() { ! grep -q '^SigPnd:.0*$' "/proc/$1/status" || ! grep -q '^ShdPnd
 
 @test "nor does it matter that the daemon had no time to take the request before the signal came" {
   serve
-  freeze_nfs_server
   local daemon signal
+  local -A callers
   daemon=$(daemon_pid)
+  # In the directory already, so that their requests are for the server.
   for signal in INT TERM KILL; do
-    # In the directory already, so that its request is one for the server.
     spawn_interruptible python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.chdir(sys.argv[1])
 os.kill(os.getpid(), signal.SIGSTOP)
 os.stat(sys.argv[2])' "$DATA" "$signal"
-    wait_for 5 is_stopped "$SPAWNED"
+    callers[$signal]=$SPAWNED
+    wait_for 20 is_stopped "$SPAWNED"
+  done
+  freeze_nfs_server
+  for signal in INT TERM KILL; do
     kill -STOP "$daemon"
-    kill -CONT "$SPAWNED"
-    wait_for 5 is_waiting "$SPAWNED"
-    kill -"$signal" "$SPAWNED"
-    wait_for 5 is_told "$SPAWNED"
+    kill -CONT "${callers[$signal]}"
+    wait_for 5 is_waiting "${callers[$signal]}"
+    kill -"$signal" "${callers[$signal]}"
+    wait_for 5 is_told "${callers[$signal]}"
     kill -CONT "$daemon"
-    wait_for 3 is_gone "$SPAWNED"
+    wait_for 3 is_gone "${callers[$signal]}"
   done
 }
 is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
