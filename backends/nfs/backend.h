@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <string>
@@ -126,7 +127,13 @@ class NfsBackend final : public Backend {
 
   template <class P, class Fill, class Then>
   void ask(TicketPointer ticket, Fill fill, Then then) {
-    session_->submit(make_call<P>(std::move(ticket), std::move(fill), std::move(then)));
+    session_->submit(make_call<P>(
+        std::move(ticket), std::move(fill),
+        [this, then = std::move(then)](Result<typename P::Reply*> reply, bool was_sent) mutable {
+          // Something else has its name now, which the kernel looks for next.
+          if (!reply && reply.error().code == ESTALE) known_names_.forget_all();
+          then(std::move(reply), was_sent);
+        }));
   }
 
   // What is wrong with a change in a directory before anybody is asked; 0: nothing.

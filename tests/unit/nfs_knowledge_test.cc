@@ -82,6 +82,25 @@ TEST_CASE("what others put into a directory that we have made is found within a 
   CHECK(comes_true([&] { return volume.lookup(*made->inode, "theirs").has_value(); }));
 }
 
+TEST_CASE("what a stale name stands for now is asked for at once", "[nfs]") {
+  if (!can_run()) return;
+  const NfsServer server;
+  Volume volume(exclusive_on(server), {});
+  Volume other(backend_on(server.options()), {});
+  std::ofstream(server.directory() + "/file") << "text";
+  const auto before = volume.lookup(volume.root(), "file");
+  REQUIRE(before);
+  REQUIRE(other.unlink(other.root(), "file"));
+  other.put(other.root(), "file", "other text");
+  CHECK(code_of(volume.open(*before->inode, O_RDONLY)) == ESTALE);
+  const auto after = volume.lookup(volume.root(), "file");
+  REQUIRE(after);
+  CHECK(after->inode->key() != before->inode->key());
+  const auto open = volume.open(*after->inode, O_RDONLY);
+  REQUIRE(open);
+  CHECK(volume.read(**open, 100, 0).value_or("gone") == "other text");
+}
+
 TEST_CASE("an open file outlives its names, whatever was known of them", "[nfs]") {
   if (!can_run()) return;
   const NfsServer server;
