@@ -73,10 +73,19 @@ os.unlink(name)'
   mkdir "$MNT.second"
   claimfs mount "$MNT.second"
   wait_for 10 limit 10 test -e "$MNT.second/default/data/directory/file1"
+  # From here on it is known what they stand for, and that they were not written since.
+  forget_names
+  limit 10 stat "$AT/file0" "$AT/file1"
   limit 10 bash -c 'cd "$1" && mv file1 away && mv file0 file1' - "$MNT.second/default/data/directory"
   forget_names
   limit 10 touch "$AT/ours"
   [ "$(limit 10 cat "$AT/file1")" = zero ]
   expect_errno ENOENT limit 10 cat "$AT/file0"
   [ "$(limit 10 cat "$AT/away")" = one ]
+  # Of a file's attributes the directory tells nothing.
+  limit 10 chmod 0640 "$MNT.second/default/data/directory/away"
+  forget_names
+  limit 10 touch "$AT/ours again"
+  limit 10 test -e "$AT/away"
+  [ "$(limit 10 stat -c %a "$AT/away")" = 640 ]
 }
