@@ -45,7 +45,7 @@ class ImpatientCallers {
   enum class Watched {
     AfterSignal,
     // A close: a process that exits gets no signals any more, and the kernel says nothing of it.
-    // Those who are answered within an interval cost nothing.
+    // Those who are answered within an interval are not looked at.
     FromTheStart
   };
 

@@ -3,20 +3,14 @@
 #include <sys/stat.h>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/nfs_handles.h"
 
 namespace claimfs::backends::nfs {
 namespace {
 
 using namespace std::chrono_literals;
 
-FileHandle handle(const std::string& bytes) {
-  std::string own = bytes;
-  nfs_fh3 raw{};
-  raw.data.data_len = static_cast<unsigned>(own.size());
-  raw.data.data_val = own.data();
-  return FileHandle(raw);
-}
-
+using tests::handle;
 constexpr auto kLongest = 30s;
 
 struct Watched {

@@ -3,18 +3,11 @@
 #include <string>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/nfs_handles.h"
 
 namespace claimfs::backends::nfs {
-namespace {
 
-FileHandle handle(std::string bytes) {
-  nfs_fh3 raw{};
-  raw.data.data_len = static_cast<unsigned>(bytes.size());
-  raw.data.data_val = bytes.data();
-  return FileHandle(raw);
-}
-
-}  // namespace
+using tests::handle;
 
 TEST_CASE("recent changes: of the file, and since then", "[nfs][recent_changes]") {
   RecentChanges changes;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/nfs_handles.h"
 
 namespace claimfs::tests {
 
@@ -10,13 +11,6 @@ using backends::nfs::FileHandle;
 using backends::nfs::ServerHandles;
 
 namespace {
-
-FileHandle handle(const std::string& name) {
-  nfs_fh3 raw{};
-  raw.data.data_len = static_cast<u_int>(name.size());
-  raw.data.data_val = const_cast<char*>(name.data());
-  return FileHandle(raw);
-}
 
 void change(ServerHandles& handles, const std::string& ours, const std::string& theirs) {
   handles.begin_change(handle(ours));
