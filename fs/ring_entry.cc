@@ -1,5 +1,6 @@
 #include "fs/ring_entry.h"
 
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -25,6 +26,8 @@ Result<void> RingEntry::set_up(std::size_t payload_size) {
   memory_size_ = kPayloadAt + payload_size;
   pieces_[0] = {memory_, sizeof(RingHeaders)};
   pieces_[1] = {memory_ + kPayloadAt, payload_size};
+  stirred_ = Fd(::eventfd(0, EFD_CLOEXEC));
+  if (!stirred_) return failure_from_errno("eventfd");
   io_uring_params parameters{};
   // Nobody else submits, and nothing is to interrupt this thread while it serves.
   parameters.flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
@@ -120,18 +123,31 @@ bool RingEntry::end_asking(State as) {
     State asked = State::Asked;
     if (!state_.compare_exchange_strong(asked, as)) return false;
   }
+  if (std::this_thread::get_id() == thread_) return true;
   changed_.notify_one();
+  if (is_away_.exchange(false)) ::eventfd_write(stirred_.get(), 1);
   return true;
 }
 
-bool RingEntry::wait_for_reply(std::chrono::milliseconds at_most) {
+bool RingEntry::wait_for_reply(backends::ReplyWaiter& waiter, std::chrono::milliseconds at_most) {
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  if (waiter.has_source()) receive_from(waiter, end);
   // Whoever answers may be waiting for this processor.
   for (int time = 0; time < kYields; ++time) {
     if (is_answered()) return true;
     std::this_thread::yield();
   }
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, at_most, [this] { return is_answered(); });
+  return changed_.wait_until(lock, end, [this] { return is_answered(); });
+}
+
+void RingEntry::receive_from(backends::ReplyWaiter& waiter,
+                             std::chrono::steady_clock::time_point end) {
+  is_away_.store(true);
+  waiter.receive_until([this] { return is_answered(); }, stirred_.get(), end);
+  // Who has taken that back writes, or has written.
+  eventfd_t times = 0;
+  if (!is_away_.exchange(false)) (void)::eventfd_read(stirred_.get(), &times);
 }
 
 void RingEntry::wait_for_reply() {

@@ -10,7 +10,10 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <thread>
 
+#include "backends/reply_waiter.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "fs/fuse_uring.h"
 #include "fs/gate.h"
@@ -40,8 +43,9 @@ class RingEntry {
   // False: that request has been answered.
   bool reply(std::uint64_t number, std::span<const iovec> parts);
   bool is_answered() const { return state_.load() != State::Asked; }
-  // Until somebody has replied, or nobody will be waited for. False: that takes longer.
-  bool wait_for_reply(std::chrono::milliseconds at_most);
+  // Until somebody has replied, or nobody will be waited for. False: that takes longer. Where the
+  // waiter has a source for it, the reply is received from there by this thread.
+  bool wait_for_reply(backends::ReplyWaiter& waiter, std::chrono::milliseconds at_most);
   void wait_for_reply();
   void give_up_waiting();
 
@@ -75,11 +79,13 @@ class RingEntry {
   RawRequest assemble();
   // False: somebody else has said so before.
   bool end_asking(State as);
+  void receive_from(backends::ReplyWaiter& waiter, std::chrono::steady_clock::time_point end);
   RingHeaders& headers() { return *reinterpret_cast<RingHeaders*>(memory_); }
 
   const int fuse_;
   const std::uint16_t queue_;
   const std::uint16_t index_;
+  const std::thread::id thread_ = std::this_thread::get_id();
   io_uring ring_{};
   bool has_ring_ = false;
   bool is_registered_ = false;
@@ -91,6 +97,8 @@ class RingEntry {
 
   std::mutex mutex_;  // for whoever ends what is asked
   std::condition_variable changed_;
+  Fd stirred_;                        // an eventfd, for who waits where mutex_ and changed_ are not
+  std::atomic<bool> is_away_{false};  // it does
   std::atomic<State> state_{State::Idle};
   std::atomic<std::uint64_t> kernel_number_{0};
   std::atomic<std::uint64_t> number_{0};

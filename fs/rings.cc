@@ -158,6 +158,7 @@ void Rings::set_going(const Queue& queue, RingEntry& entry) {
 
 void Rings::work(Queue& queue, RingEntry& entry) {
   RequestCounts::Tally tally(side_.counts);
+  backends::ReplyWaiter waiter;
   while (!is_ended_.load()) {
     Result<RawRequest> request = entry.next();
     if (!request) {
@@ -174,16 +175,18 @@ void Rings::work(Queue& queue, RingEntry& entry) {
     tally.count(header.opcode);
     if (side_.takes_long(header.opcode)) call_another(queue);
     side_.serve(*request);
-    if (!entry.is_answered()) wait_for_reply(queue, entry, static_cast<pid_t>(header.pid));
+    if (!entry.is_answered() || waiter.has_source())
+      wait_for_reply(queue, entry, waiter, static_cast<pid_t>(header.pid));
     ++queue.idle;
   }
 }
 
-void Rings::wait_for_reply(Queue& queue, RingEntry& entry, pid_t caller) {
+void Rings::wait_for_reply(Queue& queue, RingEntry& entry, backends::ReplyWaiter& waiter,
+                           pid_t caller) {
   call_another(queue);
   entry.note_served();
   if (take_early(entry.kernel_number())) side_.interrupt(entry.number());
-  if (entry.wait_for_reply(kPatience)) return;
+  if (entry.wait_for_reply(waiter, kPatience)) return;
   if (side_.is_signalled(caller)) side_.interrupt(entry.number());
   entry.wait_for_reply();
 }

@@ -91,7 +91,7 @@ class Rings {
   bool wait_until_open(Result<void> has_entry);
   void set_going(const Queue& queue, RingEntry& entry);
   void work(Queue& queue, RingEntry& entry);
-  void wait_for_reply(Queue& queue, RingEntry& entry, pid_t caller);
+  void wait_for_reply(Queue& queue, RingEntry& entry, backends::ReplyWaiter& waiter, pid_t caller);
   void call_another(Queue& queue);
   bool take_early(std::uint64_t kernel_number);
   void note_activity();

@@ -20,6 +20,8 @@ constexpr Clock::duration kLook = milliseconds(100);    // how exact deadlines a
 constexpr Clock::duration kMoment = milliseconds(500);  // that NFS3ERR_JUKEBOX asks for
 constexpr Clock::duration kSilence = std::chrono::seconds(5);
 constexpr int kRefusalsUntilAsked = 3;
+// Who asks beside others would be led, and lead, by turns: each of which wakes the thread.
+constexpr int kCallsUntilLed = 16;
 
 // libnfs calls back with one pointer, the number of the call: whose it is the thread knows.
 thread_local Connection* serving = nullptr;
@@ -73,7 +75,7 @@ void Connection::submit(std::unique_ptr<Call> call) {
   if (serving == this) return add(std::move(call));
   const bool is_taken = inbox_.with([&](Inbox& inbox) {
     if (inbox.is_stopping) return false;
-    if (!call->is_timer()) load_.fetch_add(1, std::memory_order_relaxed);
+    if (!call->is_timer()) load_.fetch_add(1);
     inbox.calls.push_back(std::move(call));
     return true;
   });
@@ -92,9 +94,56 @@ void Connection::send_from_here() {
     const Serving serves(this);
     // Without a connection, and when it is time to stop, the thread has more to do.
     const bool is_done = take_inbox() && context_ && push_out();
-    load_.store(calls_.size(), std::memory_order_relaxed);
-    if (!is_done || is_asleep_) doorbell_->ring();
+    load_.store(calls_.size());
+    alone_ = calls_.size() == 1 ? alone_ + 1 : 0;
+    if (is_done) offer_lead();
+    if (!is_done || is_asleep_ || (!is_watched_ && !leader_.load())) doorbell_->ring();
   } while (has_mail());
+}
+
+void Connection::offer_lead() {
+  ReplyWaiter* const waiter = ReplyWaiter::of_this_thread();
+  if (!waiter || waiter->has_source() || alone_ < kCallsUntilLed || leader_.load()) return;
+  std::shared_ptr<Connection> self = weak_from_this().lock();
+  if (!self) return;
+  leader_.store(waiter);
+  waiter->take_on(std::move(self));
+}
+
+void Connection::receive_until(const ReplyWaiter& waiter, const std::function<bool()>& is_over,
+                               int stirred, Clock::time_point end) {
+  pollfd waiting[2] = {{stirred, POLLIN, 0}, {-1, POLLIN, 0}};
+  while (leader_.load() == &waiter) {
+    {
+      // Who has it may be the thread, which may have to wait for a port mapper.
+      const std::unique_lock turn(mutex_, std::try_to_lock);
+      if (!turn || !receive(waiting[1].revents, is_over, end)) break;
+      waiting[1].fd = rpc_get_fd(context_.get());
+    }
+    waiting[1].revents = 0;
+    if (has_mail()) continue;
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    ::poll(waiting, 2, std::max(static_cast<int>(left.count()), 0));
+  }
+  const ReplyWaiter* led_by = &waiter;
+  leader_.compare_exchange_strong(led_by, nullptr);
+  if (load_.load() > 0 || has_mail()) doorbell_->ring();
+}
+
+// False: there is no more to do for a leader.
+bool Connection::receive(short events, const std::function<bool()>& is_over,
+                         Clock::time_point end) {
+  const Serving serves(this);
+  if (!context_ || is_broken_) return false;
+  if (events != 0 && !serve(events)) {
+    is_broken_ = true;  // the thread gives it up
+    return false;
+  }
+  bool goes_on = take_inbox();
+  send_waiting();
+  goes_on = push_out() && goes_on;
+  load_.store(calls_.size());
+  return goes_on && !is_over() && Clock::now() < end;
 }
 
 bool Connection::has_mail() const {
@@ -121,9 +170,9 @@ void Connection::run() {
       const std::scoped_lock turn(mutex_);
       const Serving serves(this);
       is_asleep_ = false;
-      if (waiting[1].revents != 0) {
-        if (context_)
-          serve(waiting[1].revents);
+      if (waiting[1].revents != 0 && !leader_.load()) {
+        if (context_ && !serve(waiting[1].revents))
+          connection_failed(ECONNRESET);
         else if (connecting_)
           finish_connecting();
       }
@@ -137,13 +186,14 @@ void Connection::run() {
         push_out();
       }
       waiting[1] = {-1, 0, 0};
-      if (context_)
+      is_watched_ = context_ && !leader_.load();
+      if (is_watched_)
         waiting[1] = {rpc_get_fd(context_.get()),
                       static_cast<short>(rpc_which_events(context_.get())), 0};
       else if (connecting_)
         waiting[1] = {connecting_.get(), POLLOUT, 0};
       timeout_ms = poll_timeout_ms();
-      load_.store(calls_.size(), std::memory_order_relaxed);
+      load_.store(calls_.size());
     }
     if (!goes_on) break;
     if (has_mail()) timeout_ms = 0;
@@ -176,7 +226,7 @@ void Connection::add(std::unique_ptr<Call> call) {
   const std::uint64_t number = next_number_++;
   Call& added = *calls_.emplace(number, std::move(call)).first->second;
   ++unsent_;
-  if (context_ && added.not_before == Clock::time_point{}) send(number, added);
+  if (context_ && !is_broken_ && added.not_before == Clock::time_point{}) send(number, added);
 }
 
 void Connection::send(std::uint64_t number, Call& call) {
@@ -238,6 +288,8 @@ void Connection::look_at_times() {
     if (error != 0) over.emplace_back(std::move(timer), error);
     return !timer || !timer->is_wanted();
   });
+  // Who leads waits for a reply that is late, or does not come for it.
+  if (oldest && now - *oldest >= kLook) leader_.store(nullptr);
   if (connecting_ && now >= connecting_until_) connection_failed(ETIMEDOUT);
   if (oldest && now - std::max(*oldest, heard_at_) > settings_.timeout)
     connection_failed(ETIMEDOUT);
@@ -248,7 +300,7 @@ void Connection::look_at_times() {
 
 int Connection::poll_timeout_ms() {
   // Soon after a reply somebody asks again, and then need not ring.
-  is_asleep_ = is_idle() && Clock::now() - heard_at_ >= kLook;
+  is_asleep_ = is_idle() && !leader_.load() && Clock::now() - heard_at_ >= kLook;
   if (is_asleep_) return -1;
   Clock::duration wait = kLook;
   if (!context_ && !connecting_)
@@ -294,6 +346,7 @@ void Connection::connection_failed(int errno_code) {
 void Connection::disconnect() {
   connecting_.reset();
   context_.reset();
+  leader_.store(nullptr);
   is_broken_ = false;
   told_.reset();
   broken_.clear();
@@ -311,15 +364,16 @@ bool Connection::push_out() {
   return !is_broken_ && (rpc_which_events(context_.get()) & POLLOUT) == 0;
 }
 
-void Connection::serve(short events) {
+bool Connection::serve(short events) {
   const int served = rpc_service(context_.get(), events);
-  if (served < 0) return connection_failed(ECONNRESET);
+  if (served < 0) return false;
   // What failed while the connection is well has been refused by the server's RPC layer, or had a
   // reply that cannot be decoded.
   for (const std::uint64_t number : std::exchange(broken_, {})) {
     auto refused = calls_.extract(number);
     if (refused) refused.mapped()->fail(EIO);
   }
+  return true;
 }
 
 void Connection::on_reply(rpc_context*, int status, void* data, void* tag) {

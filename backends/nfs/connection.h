@@ -13,6 +13,7 @@
 
 #include "backends/nfs/address.h"
 #include "backends/nfs/call.h"
+#include "backends/reply_waiter.h"
 #include "base/fd.h"
 #include "base/guarded.h"
 
@@ -20,10 +21,10 @@ namespace claimfs::backends::nfs {
 
 // One TCP connection to a program of a server, and its thread. Whatever happens to the server,
 // calls wait here: the connection is made again, with pauses from 0.1 s to 5 s, and what had no
-// reply is sent again. All replies are handed on by its thread, which never waits for anything
-// else; a call is sent by whoever submits it where that is possible at once, since waking the
-// thread for it would take longer than the sending.
-class Connection {
+// reply is sent again. Replies are handed on by its thread, which never waits for anything else, or
+// by the leader: a thread that asks alone and waits for its reply. A call is sent by whoever
+// submits it where that is possible at once. To wake the thread would take longer than either.
+class Connection final : public ReplySource, public std::enable_shared_from_this<Connection> {
  public:
   struct Settings {
     std::vector<Address> addresses;  // tried in turn
@@ -40,14 +41,17 @@ class Connection {
 
   explicit Connection(Settings settings);
   Connection(const Connection&) = delete;
-  ~Connection() { stop(); }
+  ~Connection() override { stop(); }
 
-  // From any thread; does not wait. The reply comes from the connection's, perhaps before this
-  // returns; after stop() the call fails with EIO.
+  // From any thread; does not wait. The reply comes from another, perhaps before this returns, or
+  // from this one when it receives by itself; after stop() the call fails with EIO.
   void submit(std::unique_ptr<Call> call);
 
   // About how many calls have no reply yet.
   std::size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  void receive_until(const ReplyWaiter& waiter, const std::function<bool()>& is_over, int stirred,
+                     Clock::time_point end) override;
 
   // Which connection this thread has in its hands; null: none.
   static Connection* served_by_this_thread();
@@ -82,6 +86,8 @@ class Connection {
 
   void run();
   void send_from_here();
+  void offer_lead();
+  bool receive(short events, const std::function<bool()>& is_over, Clock::time_point end);
   bool has_mail() const;
   // All that follows: by whoever has mutex_. The connection is made and given up by the thread
   // alone, which waits for it between its turns.
@@ -92,7 +98,7 @@ class Connection {
   void finish_connecting();
   void connection_failed(int errno_code);
   void disconnect();
-  void serve(short events);
+  bool serve(short events);  // false: the connection is broken
   bool is_idle() const { return calls_.empty() && timers_.empty(); }
   bool push_out();  // false: the socket does not take more, or is broken
   void send_waiting();
@@ -108,6 +114,8 @@ class Connection {
   Guarded<Inbox> inbox_;
   std::atomic<Clock::rep> silent_since_{0};
   std::atomic<std::size_t> load_{0};
+  // Who receives instead of the thread, which then looks at times only; null: nobody.
+  std::atomic<const ReplyWaiter*> leader_{nullptr};
 
   // Has the connection: libnfs' contexts are used by one thread at a time. Callbacks run under it,
   // so that nobody but the thread may wait for it.
@@ -135,7 +143,9 @@ class Connection {
   std::size_t unsent_ = 0;             // of these, not on the present connection
   std::vector<std::uint64_t> broken_;  // told by libnfs that they failed, in one round of it
   bool is_broken_ = false;             // somebody could not send
-  bool is_asleep_ = false;             // the thread waits for the doorbell alone
+  bool is_asleep_ = false;             // the thread looks at no times
+  bool is_watched_ = false;            // by the thread: replies wake it
+  int alone_ = 0;                      // calls in a row that were the only one
   std::thread thread_;
 };
 
