@@ -110,7 +110,7 @@ std::uint64_t Accounting::told(const FileHandle& directory, const wcc_data& chan
   const std::uint64_t recounts = now().recounts;
   return directories_.with([&](auto& directories) -> std::uint64_t {
     if (directories.size() >= kMostDirectories) directories.clear();
-    const auto [known, is_new] = directories.try_emplace(std::string(directory.bytes()));
+    const auto [known, is_new] = directories.try_emplace(directory);
     const Directory before = std::exchange(known->second, Directory{after.used, recounts});
     if (!is_new && before.recounts == recounts)
       return after.used > before.used ? after.used - before.used : 0;
@@ -122,9 +122,7 @@ std::uint64_t Accounting::told(const FileHandle& directory, const wcc_data& chan
 
 void Accounting::directory_made(const FileHandle& directory, std::uint64_t used) {
   const std::uint64_t recounts = now().recounts;
-  directories_.with([&](auto& directories) {
-    directories[std::string(directory.bytes())] = {used, recounts};
-  });
+  directories_.with([&](auto& directories) { directories[directory] = {used, recounts}; });
 }
 
 Accounting::Moving::Moving(std::shared_ptr<Accounting> accounting)

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_map>
 
 #include "backends/capacity_account.h"
 #include "backends/nfs/file_handle.h"
@@ -86,7 +85,7 @@ class Accounting final : public CapacityAccount {
     std::uint64_t used = 0;
     std::uint64_t recounts = 0;
   };
-  Guarded<std::unordered_map<std::string, Directory>> directories_;  // by handle; not all
+  Guarded<ByHandle<Directory>> directories_;  // by handle; not all
 
   std::atomic<bool> is_asked_ahead_{false};
 

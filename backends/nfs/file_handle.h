@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 namespace claimfs::backends::nfs {
 
@@ -48,6 +49,14 @@ class FileHandle {
   unsigned char size_ = 0;
   std::array<char, kMost> bytes_{};
 };
+
+struct HashOfHandle {
+  std::size_t operator()(const FileHandle& handle) const {
+    return std::hash<std::string_view>{}(handle.bytes());
+  }
+};
+template <class T>
+using ByHandle = std::unordered_map<FileHandle, T, HashOfHandle>;
 
 inline FileHandle handle_of(const post_op_fh3& from) {
   return from.handle_follows != 0 ? FileHandle(from.post_op_fh3_u.handle) : FileHandle();

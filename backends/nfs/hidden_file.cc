@@ -87,14 +87,14 @@ HiddenFile::~HiddenFile() {
 }
 
 void OpenFiles::opened(const FileHandle& handle) {
-  files_.with([&](auto& files) { ++files[std::string(handle.bytes())].count; });
+  files_.with([&](auto& files) { ++files[handle].count; });
 }
 
 void OpenFiles::closed(const FileHandle& handle) {
   // What it held goes outside the lock.
   std::shared_ptr<HiddenFile> hidden;
   files_.with([&](auto& files) {
-    const auto found = files.find(std::string(handle.bytes()));
+    const auto found = files.find(handle);
     if (found == files.end() || --found->second.count > 0) return;
     hidden = std::move(found->second.hidden);
     files.erase(found);
@@ -102,8 +102,7 @@ void OpenFiles::closed(const FileHandle& handle) {
 }
 
 bool OpenFiles::is_open(const FileHandle& handle) const {
-  return files_.with(
-      [&](const auto& files) { return files.contains(std::string(handle.bytes())); });
+  return files_.with([&](const auto& files) { return files.contains(handle); });
 }
 
 bool OpenFiles::are_any() const {
@@ -112,7 +111,7 @@ bool OpenFiles::are_any() const {
 
 bool OpenFiles::keep(const FileHandle& handle, std::shared_ptr<HiddenFile> hidden) {
   return files_.with([&](auto& files) {
-    const auto found = files.find(std::string(handle.bytes()));
+    const auto found = files.find(handle);
     if (found == files.end()) return false;
     found->second.hidden = std::move(hidden);
     return true;

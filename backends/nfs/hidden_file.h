@@ -4,7 +4,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "backends/nfs/accounting.h"
@@ -72,7 +71,7 @@ class OpenFiles {
     int count = 0;
     std::shared_ptr<HiddenFile> hidden;
   };
-  Guarded<std::unordered_map<std::string, Opens>> files_;
+  Guarded<ByHandle<Opens>> files_;
 };
 
 }  // namespace claimfs::backends::nfs

@@ -30,19 +30,20 @@ class NfsInode final : public Inode {
 
   // It has no name any more but a hidden one, which it keeps from now on.
   void hide(std::shared_ptr<HiddenFile> hidden) {
-    fate_.with([&](Fate& fate) { fate.hidden = std::move(hidden); });
+    fate_.with([&](auto& fate) { of(fate).hidden = std::move(hidden); });
   }
   // A directory that was removed through us, and what was last known of it: the server knows
   // nothing of it any more.
   void was_removed(const Attributes& last) {
-    fate_.with([&](Fate& fate) { fate.removed = last; });
+    fate_.with([&](auto& fate) { of(fate).removed = last; });
   }
   std::optional<Attributes> removed() const {
-    return fate_.with([](const Fate& fate) { return fate.removed; });
+    return fate_.with([](const auto& fate) { return fate ? fate->removed : std::nullopt; });
   }
   // What the server says, less the hidden name.
   Attributes seen(Attributes attributes) const {
-    const bool is_hidden = fate_.with([](const Fate& fate) { return fate.hidden != nullptr; });
+    const bool is_hidden =
+        fate_.with([](const auto& fate) { return fate && fate->hidden != nullptr; });
     if (is_hidden && attributes.nlink > 0) --attributes.nlink;
     return attributes;
   }
@@ -52,10 +53,15 @@ class NfsInode final : public Inode {
     std::shared_ptr<HiddenFile> hidden;
     std::optional<Attributes> removed;
   };
+  static Fate& of(std::unique_ptr<Fate>& fate) {
+    if (!fate) fate = std::make_unique<Fate>();
+    return *fate;
+  }
+
   const FileHandle handle_;
   const mode_t mode_;
   const std::shared_ptr<DirectoryNews> news_;
-  Guarded<Fate> fate_;
+  Guarded<std::unique_ptr<Fate>> fate_;  // null, as of nearly all
 };
 
 }  // namespace claimfs::backends::nfs

@@ -2,36 +2,47 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace claimfs::backends::nfs {
 
-// A name has no slash.
-std::string KnownNames::key_of(const FileHandle& directory, std::string_view name) {
-  std::string key(name);
-  key += '/';
-  return key += directory.bytes();
+std::size_t KnownNames::number_of_places(const FileHandle& directory, std::string_view name) {
+  return (HashOfHandle{}(directory)*31 + std::hash<std::string_view>{}(name)) %
+         std::tuple_size_v<AllPlaces>;
+}
+
+KnownNames::Kept* KnownNames::kept(const FileHandle& directory, std::string_view name) const {
+  Places* const places = places_ ? (*places_)[number_of_places(directory, name)].get() : nullptr;
+  if (!places) return nullptr;
+  const auto found = std::ranges::find_if(*places, [&](const Kept& kept) {
+    return kept.number != 0 && kept.name == name && kept.directory == directory;
+  });
+  return found == places->end() ? nullptr : &*found;
 }
 
 void KnownNames::learn(const FileHandle& directory, std::string_view name, Known known) {
-  std::string key = key_of(directory, name);
   std::scoped_lock lock(mutex_);
-  while (by_name_.size() >= kMost || order_.size() >= 2 * kMost) {
-    const auto& [number, oldest] = order_.front();
-    const auto found = by_name_.find(oldest);
-    if (found != by_name_.end() && found->second.number == number) by_name_.erase(found);
-    order_.pop_front();
+  Kept* place = kept(directory, name);
+  if (!place) {
+    if (!places_) places_ = std::make_unique<AllPlaces>();
+    auto& places = (*places_)[number_of_places(directory, name)];
+    if (!places) places = std::make_unique<Places>();
+    place = &*std::ranges::min_element(*places, {}, &Kept::number);
+    place->name = name;
+    place->directory = directory;
   }
-  by_name_.insert_or_assign(key, Kept{std::move(known), ++last_number_});
-  order_.emplace_back(last_number_, std::move(key));
+  place->number = ++last_number_;
+  place->known = std::move(known);
 }
 
 std::optional<KnownNames::Known> KnownNames::find(
     const FileHandle& directory, std::string_view name,
     std::optional<Clock::time_point> unchanged_since) const {
-  const std::string key = key_of(directory, name);
   std::scoped_lock lock(mutex_);
-  const auto found = by_name_.find(key);
-  if (found == by_name_.end()) return std::nullopt;
-  const Known& known = found->second.known;
+  const Kept* const found = kept(directory, name);
+  if (!found) return std::nullopt;
+  const Known& known = found->known;
   const bool is_longer =
       unchanged_since && *unchanged_since <= known.asked_at && !S_ISDIR(known.attributes.mode);
   if (now_() - known.asked_at > (is_longer ? longest_ : kTrusted)) return std::nullopt;
@@ -39,15 +50,13 @@ std::optional<KnownNames::Known> KnownNames::find(
 }
 
 void KnownNames::forget(const FileHandle& directory, std::string_view name) {
-  const std::string key = key_of(directory, name);
   std::scoped_lock lock(mutex_);
-  by_name_.erase(key);
+  if (Kept* const found = kept(directory, name)) found->number = 0;
 }
 
 void KnownNames::forget_all() {
   std::scoped_lock lock(mutex_);
-  by_name_.clear();
-  order_.clear();
+  places_.reset();
 }
 
 }  // namespace claimfs::backends::nfs

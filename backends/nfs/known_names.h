@@ -1,14 +1,13 @@
 #pragma once
 
+#include <array>
 #include <chrono>
-#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <utility>
 
 #include "backends/backend.h"
 #include "backends/nfs/accounting.h"
@@ -25,7 +24,7 @@ class KnownNames {
   using Clock = std::chrono::steady_clock;
   using Now = std::function<Clock::time_point()>;
   static constexpr std::chrono::seconds kTrusted{1};
-  // 6 MB, with names of ordinary length.
+  // 6 MB, with names of ordinary length. Of more the oldest go, roughly.
   static constexpr std::size_t kMost = 16'384;
 
   // `longest`: a name is not believed for longer, whatever is known of its directory. Servers
@@ -52,18 +51,25 @@ class KnownNames {
   void forget_all();
 
  private:
-  static std::string key_of(const FileHandle& directory, std::string_view name);
+  struct Kept {
+    std::uint64_t number = 0;  // in the order in which they came; 0: nothing is kept
+    std::string name;
+    FileHandle directory;
+    Known known;
+  };
+  // A listing brings thousands: each has a few places, found without a chain of look-ups in memory
+  // that no cache has, and takes that of the oldest there.
+  static constexpr std::size_t kPlaces = 4;
+  using Places = std::array<Kept, kPlaces>;
+  using AllPlaces = std::array<std::unique_ptr<Places>, kMost / kPlaces>;
+
+  static std::size_t number_of_places(const FileHandle& directory, std::string_view name);
+  Kept* kept(const FileHandle& directory, std::string_view name) const;
 
   const Clock::duration longest_;
   const Now now_;
   mutable std::mutex mutex_;
-  struct Kept {
-    Known known;
-    std::uint64_t number = 0;
-  };
-  std::unordered_map<std::string, Kept> by_name_;
-  // In which they came; some have gone, or come again with another number.
-  std::deque<std::pair<std::uint64_t, std::string>> order_;
+  std::unique_ptr<AllPlaces> places_;  // null: all are empty, as null ones in it
   std::uint64_t last_number_ = 0;
 };
 

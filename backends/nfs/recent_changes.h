@@ -24,20 +24,16 @@ class RecentChanges {
       changed_at_.clear();
       all_at_ = Clock::now();
     }
-    changed_at_[number(handle)] = Clock::now();
+    changed_at_[HashOfHandle{}(handle)] = Clock::now();
   }
   bool is_changed_since(const FileHandle& handle, Clock::time_point then) const {
     const std::scoped_lock lock(mutex_);
     if (all_at_ >= then) return true;
-    const auto changed = changed_at_.find(number(handle));
+    const auto changed = changed_at_.find(HashOfHandle{}(handle));
     return changed != changed_at_.end() && changed->second >= then;
   }
 
  private:
-  static std::size_t number(const FileHandle& handle) {
-    return std::hash<std::string_view>{}(handle.bytes());
-  }
-
   mutable std::mutex mutex_;
   std::unordered_map<std::size_t, Clock::time_point> changed_at_;
   Clock::time_point all_at_{};  // up to then anything may have been changed

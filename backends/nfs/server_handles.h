@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <string>
-#include <unordered_map>
 
 #include "backends/nfs/file_handle.h"
 #include "base/guarded.h"
@@ -50,8 +48,8 @@ class ServerHandles {
     int changing = 0;
   };
   struct Known {
-    std::unordered_map<std::string, Place> by_ours;
-    std::unordered_map<std::string, FileHandle> by_theirs;
+    ByHandle<Place> by_ours;
+    ByHandle<FileHandle> by_theirs;
     std::deque<FileHandle> changed;  // the oldest first; without the root
   };
   static void forget(Known& known, const FileHandle& ours);

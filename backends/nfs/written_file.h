@@ -8,7 +8,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "backends/backend.h"
@@ -203,7 +202,7 @@ class WrittenFiles {
  private:
   static constexpr std::size_t kMostKept = 256;
   struct Known {
-    std::unordered_map<std::string, std::weak_ptr<WrittenFile>> files;
+    ByHandle<std::weak_ptr<WrittenFile>> files;
     std::size_t sweep_at = 64;  // so many: those that are over are dropped
     std::deque<std::shared_ptr<WrittenFile>> kept;
   };

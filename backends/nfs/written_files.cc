@@ -7,7 +7,7 @@ namespace claimfs::backends::nfs {
 std::shared_ptr<WrittenFile> WrittenFiles::find(const FileHandle& handle) const {
   if (!has_any_.load(std::memory_order_relaxed)) return nullptr;
   return known_.with([&](const Known& known) -> std::shared_ptr<WrittenFile> {
-    const auto found = known.files.find(std::string(handle.bytes()));
+    const auto found = known.files.find(handle);
     return found == known.files.end() ? nullptr : found->second.lock();
   });
 }
@@ -15,7 +15,7 @@ std::shared_ptr<WrittenFile> WrittenFiles::find(const FileHandle& handle) const 
 std::shared_ptr<WrittenFile> WrittenFiles::get(const FileHandle& handle,
                                                const std::shared_ptr<WrittenVolume>& volume) {
   return known_.with([&](Known& known) {
-    std::weak_ptr<WrittenFile>& place = known.files[std::string(handle.bytes())];
+    std::weak_ptr<WrittenFile>& place = known.files[handle];
     std::shared_ptr<WrittenFile> file = place.lock();
     if (file) return file;
     file = std::make_shared<WrittenFile>(volume, handle);
