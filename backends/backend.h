@@ -40,6 +40,8 @@ struct Attributes {
   timespec mtime{};
   timespec ctime{};
   timespec btime{};  // zero when the filesystem does not tell
+  // By who has not asked: whoever looks at them later is to ask.
+  bool is_guess = false;
 };
 
 // One file of a volume, as its backend remembers it: small, and without a descriptor of its own (a

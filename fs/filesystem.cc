@@ -62,7 +62,7 @@ NodeAttributes Filesystem::describe(Node& node, const Attributes& attributes) {
   const bool may_change_silently =
       has_set_id || node.silent_writers.load(std::memory_order_relaxed) > 0;
   return {attributes, numbers_.number(attributes.device, attributes.ino),
-          may_change_silently ? 0 : kTrustSeconds};
+          may_change_silently || attributes.is_guess ? 0 : kTrustSeconds};
 }
 
 // Close-to-open: in a volume that others write to as well, a file that they replaced or removed is

@@ -40,7 +40,8 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
        answer = std::move(answer)](Result<SETATTR3res*> reply, bool) mutable {
         recent_changes_.note(handle);
         const auto after = reply ? told((*reply)->SETATTR3res_u.resok.obj_wcc.after) : std::nullopt;
-        if (const auto written = written_files_.find(handle); written && size.set_it) {
+        const auto written = written_files_.find(handle);
+        if (written && size.set_it) {
           if (reply)
             written->size_was_set(size.set_size3_u.size,
                                   after ? std::optional(after->blocks * 512) : std::nullopt);
@@ -48,6 +49,7 @@ void NfsBackend::set(TicketPointer ticket, const FileHandle& handle, const sattr
             written->size_was_not_set();
         }
         if (!reply) return answer.refuse(reply.error());
+        if (written && !size.set_it) written->attributes_were_set();
         if (change) end(*change, (*reply)->SETATTR3res_u.resok.obj_wcc);
         if (after)
           answer.complete(corrected(*ticket, handle, *after));
@@ -85,22 +87,26 @@ void NfsBackend::set_attributes(const Caller& caller, Inode& inode, File* open_f
   const bool is_of_open = open_file && changes.size && !changes.mode && !changes.uid;
   TicketPointer ticket =
       is_of_open ? ticket_for(caller, nfs(*open_file).opener()) : ticket_for(caller);
+  const auto known = written_files_.find(file.handle());
+  if (const auto kept = known ? known->keep(ticket->identity, changes) : std::nullopt) {
+    recent_changes_.note(file.handle());
+    answer.complete(file.seen(*kept));
+    return;
+  }
   // What is cut off is not sent first; but where room is accounted it has to be known.
-  if (const auto written = written_files_.find(file.handle());
-      written && is_truncation(changes) && !accounting_) {
+  if (known && is_truncation(changes) && !accounting_ && !known->has_kept_changes()) {
     auto shared = std::make_shared<Answer<Attributes>>(std::move(answer));
-    written->set_size(ticket, static_cast<std::uint64_t>(*changes.size),
-                      [this, &file, ticket, changes, shared](int error) {
-                        if (error != 0) return shared->refuse(error);
-                        change(ticket, file, changes, std::move(*shared));
-                      });
+    known->set_size(ticket, static_cast<std::uint64_t>(*changes.size),
+                    [this, &file, ticket, changes, shared](int error) {
+                      if (error != 0) return shared->refuse(error);
+                      change(ticket, file, changes, std::move(*shared));
+                    });
     return;
   }
   // What was written before has its own time and rights, and what is cut off goes with the rest.
   // What that occupies has to be known where it is accounted.
-  const auto written = accounting_ && changes.size
-                           ? written_files_.get(file.handle(), written_volume_)
-                           : written_files_.find(file.handle());
+  const auto written =
+      accounting_ && changes.size ? written_files_.get(file.handle(), written_volume_) : known;
   if (written) {
     Answer<Attributes> holding = [written,
                                   answer = std::move(answer)](Result<Attributes> changed) mutable {

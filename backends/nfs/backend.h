@@ -203,6 +203,8 @@ class NfsBackend final : public Backend {
   bool is_known(const FileHandle& handle) const;
   bool may_change_moved_handles() const { return !keeps_moved_handles_.load(); }
 
+  void open_there(TicketPointer ticket, const FileHandle& handle, int flags,
+                  Answer<std::unique_ptr<File>> answer);
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
   void create_exclusively(TicketPointer ticket, NfsInode& directory, std::string name, mode_t mode,
                           Answer<Entry> answer);
@@ -248,7 +250,7 @@ class NfsBackend final : public Backend {
   }
   // leaving.cc
   void write_back_all();
-  void report_loss(std::uint64_t bytes, std::size_t files, int why);
+  void report_loss(const std::string& what, std::size_t files, int why);
 
   Result<Attributes> ask_for_root() const;
   void was_replaced(const Export& found);

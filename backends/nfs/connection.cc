@@ -95,7 +95,7 @@ void Connection::send_from_here() {
     // Without a connection, and when it is time to stop, the thread has more to do.
     const bool is_done = take_inbox() && context_ && push_out();
     load_.store(calls_.size());
-    alone_ = calls_.size() == 1 ? alone_ + 1 : 0;
+    if (!calls_.empty()) alone_ = calls_.size() == 1 ? alone_ + 1 : 0;
     if (is_done) offer_lead();
     if (!is_done || is_asleep_ || (!is_watched_ && !leader_.load())) doorbell_->ring();
   } while (has_mail());

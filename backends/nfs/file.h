@@ -38,7 +38,7 @@ class NfsFile final : public File {
     if (written_) told_errors = written_->open();
   }
   ~NfsFile() override {
-    if (written_) written_->flush_in_background();
+    if (written_) written_->closed();
     open_files_->closed(handle_);
   }
 

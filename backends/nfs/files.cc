@@ -50,6 +50,23 @@ void NfsBackend::open(const Caller& caller, Inode& inode, int flags,
   if (options_.read_only && (flags & O_ACCMODE) != O_RDONLY) return answer.refuse(EROFS);
   const FileHandle handle = nfs(inode).handle();
   TicketPointer ticket = ticket_for(caller);
+  const auto written = written_files_.find(handle);
+  if (!written || !written->has_kept_changes()) {
+    open_there(std::move(ticket), handle, flags, std::move(answer));
+    return;
+  }
+  // The server is asked for rights that these may give, or take.
+  written->flush(ticket, nullptr,
+                 [this, ticket, handle, flags, written,
+                  answer = std::move(answer)](const Result<void>& flushed) mutable {
+                   if (!flushed) return answer.complete(failure(flushed.error()));
+                   open_there(ticket, handle, flags, std::move(answer));
+                   return true;
+                 });
+}
+
+void NfsBackend::open_there(TicketPointer ticket, const FileHandle& handle, int flags,
+                            Answer<std::unique_ptr<File>> answer) {
   // Open from now on: a name that goes meanwhile hides it.
   auto file = make_file(*ticket, handle, flags);
   const unsigned rights = rights_for(flags);
@@ -125,6 +142,8 @@ void NfsBackend::create(const Caller& caller, Inode& parent, std::string_view na
     }
     const FileHandle& handle = nfs(*entry->inode).handle();
     auto file = make_file(*ticket, handle, flags);
+    if (options_.exclusive && nfs(*file).written())
+      nfs(*file).written()->made(ticket->identity, entry->attributes);
     entry->attributes = corrected(*ticket, handle, entry->attributes);
     return answer.complete(Created{std::move(*entry), std::move(file)});
   };

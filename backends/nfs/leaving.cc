@@ -30,24 +30,26 @@ void NfsBackend::write_back_all() {
   }
   std::uint64_t bytes = 0;
   std::size_t files = 0;
+  std::size_t changed_files = 0;
   int why = 0;
   for (auto& [file, flushed] : flushes) {
     const int error = flushed.get();
     const WrittenFile::Loss loss = file->loss();
-    if (loss.bytes == 0) continue;
+    if (loss.bytes == 0 && !loss.has_changes) continue;
     bytes += loss.bytes;
-    ++files;
+    if (loss.bytes > 0) ++files;
+    if (loss.has_changes) ++changed_files;
     why = loss.error != 0 ? loss.error : error;
   }
-  if (files > 0) report_loss(bytes, files, why);
+  if (files > 0) report_loss(std::to_string(bytes) + " written bytes", files, why);
+  if (changed_files > 0) report_loss("owner, rights or times", changed_files, why);
 }
 
-void NfsBackend::report_loss(std::uint64_t bytes, std::size_t files, int why) {
+void NfsBackend::report_loss(const std::string& what, std::size_t files, int why) {
   if (!report_) return;
   report_({.is_loss = true,
-           .message = "nfs: server " + options_.server + ": " + std::to_string(bytes) +
-                      " written bytes of " + std::to_string(files) +
-                      (files == 1 ? " file" : " files") +
+           .message = "nfs: server " + options_.server + ": " + what + " of " +
+                      std::to_string(files) + (files == 1 ? " file" : " files") +
                       " are lost, the server has not taken them: " + Error(why).message()});
 }
 

@@ -53,6 +53,8 @@ void WrittenFile::size_was_set(std::uint64_t size, std::optional<std::uint64_t> 
   after([&] {
     taken_end_ = std::min(taken_end_, size);
     truncated_at_ = Clock::now();
+    kept_.wrote();
+    kept_.keep_no_more();
     if (charge_) charge_->truncated(size, used);
     if (!truncations_.empty() && truncations_.front().is_sent)
       end_truncation(PendingWrites::Truncation::Done);

@@ -42,7 +42,8 @@ WrittenFile::Steps WrittenFile::decide() {
   Steps steps;
   decide_truncation(steps);
   if (pending_.unstable_bytes() >= kCommitAtBytes) pending_.commit_soon();
-  while (in_flight_ < kMostWritesInFlight) {
+  decide_changes(steps);
+  while (in_flight_ < kMostWritesInFlight && !kept_.is_sending()) {
     const auto write = pending_.next_write();
     if (!write) break;
     ++in_flight_;
@@ -51,7 +52,7 @@ WrittenFile::Steps WrittenFile::decide() {
   steps.has_commit = pending_.next_commit();
   for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
     const auto now = waiter++;
-    if (!pending_.is_stable(now->token)) continue;
+    if (!pending_.is_stable(now->token) || !kept_.is_settled(now->changes)) continue;
     steps.done.push_back(std::move(now->done));
     waiters_.erase(now);
   }
@@ -66,21 +67,23 @@ WrittenFile::Steps WrittenFile::decide() {
 void WrittenFile::perform(Steps steps) {
   for (const PendingWrites::Write& write : steps.writes) send(write);
   if (steps.has_commit) send_commit();
+  if (steps.changes) send_changes(*steps.changes);
   for (const auto& done : steps.done) done(0);
 }
 
-std::shared_ptr<Ticket> WrittenFile::ticket_of_ours() {
+std::shared_ptr<Ticket> WrittenFile::ticket_of_ours(std::optional<Identity> who) {
   auto ticket = std::make_shared<Ticket>();
-  {
+  if (!who) {
     std::scoped_lock lock(mutex_);
-    ticket->identity = writer_;
+    who = writer_;
   }
+  ticket->identity = *who;
   if (volume_->soft_deadline) ticket->deadline = Clock::now() + *volume_->soft_deadline;
   return ticket;
 }
 
 void WrittenFile::send(const PendingWrites::Write& write) {
-  auto call = make_call<Write>(
+  submit<Write>(
       ticket_of_ours(),
       [handle = handle_, write](WRITE3args& to) {
         to.file = handle.raw();
@@ -103,14 +106,10 @@ void WrittenFile::send(const PendingWrites::Write& write) {
           self->account_for({offset, offset + written.count}, written.file_wcc.after);
         });
       });
-  if (const auto session = volume_->session.lock())
-    session->submit_elsewhere(std::move(call));
-  else
-    call->fail(EIO);
 }
 
 void WrittenFile::send_commit() {
-  auto call = make_call<Commit>(
+  submit<Commit>(
       ticket_of_ours(), [handle = handle_](COMMIT3args& to) { to.file = handle.raw(); },
       [self = shared_from_this(), sent_at = Clock::now()](Result<COMMIT3res*> reply, bool) {
         self->after([&] {
@@ -120,10 +119,6 @@ void WrittenFile::send_commit() {
           self->account_for(committed.file_wcc.after, sent_at);
         });
       });
-  if (const auto session = volume_->session.lock())
-    session->submit_elsewhere(std::move(call));
-  else
-    call->fail(EIO);
 }
 
 bool WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const std::byte> data,
@@ -137,6 +132,7 @@ bool WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const s
     if (fits == 0) return;
     writer_ = ticket->identity;
     ::clock_gettime(CLOCK_REALTIME, &written_at_);
+    kept_.wrote();
     pending_.write(offset, data.first(fits));
     must_wait =
         pending_.writes_through() || volume_->held_bytes.load() > WrittenVolume::kMostHeldBytes;
@@ -156,12 +152,11 @@ bool WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const s
 
 void WrittenFile::flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Cursor* cursor,
                         Answer<void> answer) {
-  PendingWrites::Token token = 0;
   bool is_over = false;
   int told = 0;
   {
     std::scoped_lock lock(mutex_);
-    is_over = pending_.is_empty();
+    is_over = pending_.is_empty() && !kept_.has_any();
     if (is_over && cursor) told = pending_.errors().tell(*cursor);
   }
   if (is_over) {
@@ -172,8 +167,12 @@ void WrittenFile::flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Curs
     return;
   }
   auto shared = std::make_shared<Answer<void>>(std::move(answer));
-  after([&] { token = pending_.flush(); });
-  wait_for(ticket, token, [self = shared_from_this(), cursor, shared](int error) {
+  Waiter waiter;
+  after([&] {
+    waiter.token = begin_flush();
+    waiter.changes = kept_.last();
+  });
+  waiter.done = [self = shared_from_this(), cursor, shared](int error) {
     if (error == 0 && cursor) {
       std::scoped_lock lock(self->mutex_);
       error = self->pending_.errors().tell(*cursor);
@@ -182,32 +181,32 @@ void WrittenFile::flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Curs
       shared->fail(error);
     else
       shared->complete({});
-  });
+  };
+  wait_for(ticket, std::move(waiter));
+}
+
+PendingWrites::Token WrittenFile::begin_flush() {
+  const PendingWrites::Token token = pending_.flush();
+  if (kept_.has_any()) kept_behind_ = token;
+  return token;
 }
 
 // Whoever comes first, the server's answers or the alarm, ends the wait.
-void WrittenFile::wait_for(const std::shared_ptr<Ticket>& ticket, PendingWrites::Token token,
-                           std::function<void(int)> done) {
+void WrittenFile::wait_for(const std::shared_ptr<Ticket>& ticket, Waiter waiter) {
   const auto session = volume_->session.lock();
-  if (!session) return done(EIO);
+  if (!session) return waiter.done(EIO);
   auto is_over = std::make_shared<std::atomic<bool>>(false);
-  auto once = [is_over, done = std::move(done)](int error) {
+  waiter.done = [is_over, done = std::move(waiter.done)](int error) {
     if (!is_over->exchange(true)) done(error);
   };
-  session->submit_elsewhere(std::make_unique<Alarm>(ticket, once, is_over));
-  after([&] { waiters_.push_back({token, once}); });
-}
-
-void WrittenFile::flush_in_background() {
-  after([&] {
-    if (!pending_.is_empty()) pending_.flush();
-  });
+  session->submit_elsewhere(std::make_unique<Alarm>(ticket, waiter.done, is_over));
+  after([&] { waiters_.push_back(std::move(waiter)); });
 }
 
 void WrittenFile::push_soon() {
   {
     std::scoped_lock lock(mutex_);
-    if (is_push_due_ || !pending_.has_resting()) return;
+    if (is_push_due_ || (!pending_.has_resting() && !kept_.has_any())) return;
     is_push_due_ = true;
   }
   const auto session = volume_->session.lock();
@@ -219,19 +218,29 @@ void WrittenFile::push_soon() {
         self->after([&] {
           self->is_push_due_ = false;
           self->pending_.push();
+          if (self->kept_.has_any()) self->begin_flush();
         });
       }));
 }
 
 WriteErrors::Cursor WrittenFile::open() {
   std::scoped_lock lock(mutex_);
+  ++opens_;
   return pending_.errors().open();
+}
+
+void WrittenFile::closed() {
+  after([&] {
+    if (!pending_.is_empty() || kept_.has_any()) begin_flush();
+    if (--opens_ == 0) kept_.keep_no_more();
+  });
 }
 
 WrittenFile::Loss WrittenFile::loss() {
   std::scoped_lock lock(mutex_);
   const WriteErrors& errors = pending_.errors();
   return {.bytes = pending_.unsafe_bytes() + errors.untold_bytes(),
+          .has_changes = kept_.has_any() || (errors.has_untold() && errors.untold_bytes() == 0),
           .error = errors.has_untold() ? errors.latest() : 0};
 }
 
@@ -265,13 +274,20 @@ void WrittenFile::correct(Attributes& attributes, Clock::time_point asked_at) {
   }
   if (charge_)
     tell_charge(attributes.blocks * 512, static_cast<std::uint64_t>(attributes.size), asked_at);
+  add_what_is_newer(attributes, asked_at);
+}
+
+void WrittenFile::add_what_is_newer(Attributes& attributes, Clock::time_point asked_at) {
   if (asked_at <= taken_at_)
     attributes.size = std::max(attributes.size, static_cast<off_t>(taken_end_));
-  if (pending_.is_empty()) return;
-  attributes.size = static_cast<off_t>(pending_.size(static_cast<std::uint64_t>(attributes.size)));
-  if (!pending_.has_unsent() || !is_later(written_at_, attributes.mtime)) return;
-  attributes.mtime = written_at_;
-  if (is_later(written_at_, attributes.ctime)) attributes.ctime = written_at_;
+  if (!pending_.is_empty())
+    attributes.size =
+        static_cast<off_t>(pending_.size(static_cast<std::uint64_t>(attributes.size)));
+  if (pending_.has_unsent() && is_later(written_at_, attributes.mtime)) {
+    attributes.mtime = written_at_;
+    if (is_later(written_at_, attributes.ctime)) attributes.ctime = written_at_;
+  }
+  kept_.lay_over(attributes, asked_at);
 }
 
 }  // namespace claimfs::backends::nfs

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/nfs/call.h"
 #include "backends/nfs/file_charge.h"
 #include "backends/nfs/file_handle.h"
+#include "backends/nfs/kept_changes.h"
 #include "backends/nfs/pending_writes.h"
 #include "backends/nfs/session.h"
 
@@ -70,15 +72,25 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   // error, if the cursor's open has not been told.
   void flush(const std::shared_ptr<Ticket>& ticket, WriteErrors::Cursor* cursor,
              Answer<void> answer);
-  // The same when nobody waits: the last open has gone, without close(2).
-  void flush_in_background();
 
   WriteErrors::Cursor open();
+  // An open has gone, perhaps without close(2): flushes, and nobody waits.
+  void closed();
+
+  // It was made by an open of it, on a volume that nobody else changes: that is what the server
+  // said of it. Then attributes may be set here, to be sent behind what was written: answers with
+  // what they are now, if they may.
+  void made(const Identity& maker, const Attributes& attributes);
+  std::optional<Attributes> keep(const Identity& who, const AttributeChanges& changes);
+  // Some are kept, which others ought to see before they ask the server.
+  bool has_kept_changes();
+  void attributes_were_set();
 
   // What would be lost if the file were given up now, and what was, if nobody was told of it.
   struct Loss {
     std::uint64_t bytes = 0;
-    int error = 0;  // of what was lost already
+    bool has_changes = false;  // of attributes
+    int error = 0;             // of what was lost already
   };
   Loss loss();
 
@@ -114,6 +126,7 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
  private:
   struct Waiter {
     PendingWrites::Token token = 0;
+    std::uint64_t changes = 0;            // up to which
     std::function<void(int error)> done;  // 0, or why it waits no more
   };
   struct Truncation {
@@ -127,6 +140,7 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   struct Steps {
     std::vector<PendingWrites::Write> writes;
     bool has_commit = false;
+    std::optional<KeptChanges::Sending> changes;
     std::vector<std::function<void(int)>> done;
   };
 
@@ -141,12 +155,17 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   void perform(Steps steps);
   void send(const PendingWrites::Write& write);
   void send_commit();
-  std::shared_ptr<Ticket> ticket_of_ours();
+  void send_changes(const KeptChanges::Sending& sending);
+  template <class P, class Fill, class Then>
+  void submit(std::shared_ptr<Ticket> ticket, Fill fill, Then then);
+  std::shared_ptr<Ticket> ticket_of_ours(std::optional<Identity> who = {});
   void decide_truncation(Steps& steps);                // under mutex_
+  void decide_changes(Steps& steps);                   // under mutex_
   void end_truncation(PendingWrites::Truncation how);  // under mutex_
   void give_up_truncation(std::uint64_t number, int error);
-  void wait_for(const std::shared_ptr<Ticket>& ticket, PendingWrites::Token token,
-                std::function<void(int)> done);
+  PendingWrites::Token begin_flush();  // under mutex_
+  void wait_for(const std::shared_ptr<Ticket>& ticket, Waiter waiter);
+  void add_what_is_newer(Attributes& attributes, Clock::time_point asked_at);  // under mutex_
   void push_soon();
   // Changes the state, and does what has become possible.
   template <class Change>
@@ -158,8 +177,10 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   std::mutex mutex_;
   // The rest is guarded by it.
   PendingWrites pending_;
-  std::optional<FileCharge> charge_;  // none: nothing is accounted
-  Identity writer_;                   // the last one: on whose behalf data goes
+  KeptChanges kept_;
+  std::optional<PendingWrites::Token> kept_behind_;  // when they may be sent; none: not yet
+  std::optional<FileCharge> charge_;                 // none: nothing is accounted
+  Identity writer_;                                  // the last one: on whose behalf data goes
   timespec written_at_{};
   // What the server has taken in, lately: answers to who asked before need not know of it.
   std::uint64_t taken_end_ = 0;
@@ -169,12 +190,25 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   std::list<Waiter> waiters_;
   std::list<Truncation> truncations_;  // in turn
   std::uint64_t next_truncation_ = 1;
+  std::size_t opens_ = 0;
   std::size_t in_flight_ = 0;
   std::uint64_t counted_bytes_ = 0;  // of this file, in the volume's
   bool is_push_due_ = false;
 
   std::atomic<bool> may_have_set_id_{true};
 };
+
+template <class P, class Fill, class Then>
+void WrittenFile::submit(std::shared_ptr<Ticket> ticket, Fill fill, Then then) {
+  auto call = make_call<P>(std::move(ticket), std::move(fill), std::move(then));
+  const auto session = volume_->session.lock();
+  if (!session) return call->fail(EIO);
+  // Many WRITEs are in flight together; what follows upon a reply waits for nothing else.
+  if constexpr (std::is_same_v<P, Write>)
+    session->submit_elsewhere(std::move(call));
+  else
+    session->submit(std::move(call));
+}
 
 template <class Change>
 void WrittenFile::after(Change change) {

@@ -60,6 +60,27 @@ forget_names() { sleep 1.2; }
 os.unlink(name)'
 }
 
+# As tar and cp -p do it.
+UNPACK='made = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+os.write(made, b"text")
+os.utime(made, (1, 2))
+os.fchown(made, 5, 6)
+os.fchmod(made, 0o640)
+os.close(made)
+assert os.stat(name).st_mode & 0o777 == 0o640'
+
+@test "owner, rights and times of a new file go to the server as one, behind its data" {
+  serve
+  costs 'CREATE=1( GETATTR=1)? SETATTR=1 WRITE=1' "$UNPACK"
+  [ "$(stat -c '%a %u %g %X %Y %s' "$HOST/data/directory/file7")" = '640 5 6 1 2 4' ]
+  limit 10 test -e "$AT/file7"
+}
+
+@test "on a claim that others may write they are set one by one" {
+  serve modes=ReadWriteMany
+  costs 'CREATE=1( GETATTR=1)? LOOKUP=2 SETATTR=4 WRITE=1' "$UNPACK"
+}
+
 @test "on a claim that others may write every name is asked for" {
   serve modes=ReadWriteMany
   costs 'CREATE=1 LOOKUP=1 SETATTR=1' "$CREATE"

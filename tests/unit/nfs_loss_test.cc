@@ -57,4 +57,39 @@ TEST_CASE("data that is lost when a volume is left is told of", "[nfs]") {
   }
 }
 
+TEST_CASE("attributes that are lost when a volume is left are told of", "[nfs][kept]") {
+  if (!can_run()) return;
+  NfsServer server;
+  Incidents incidents;
+  volumes::NfsOptions options = server.options();
+  options.hard = false;
+  options.soft_deadline = std::chrono::milliseconds(300);
+  options.exclusive = true;
+  Volume volume(backend_on(options, incidents.report()), {});
+  auto made = volume.create(volume.root(), "file", O_RDWR | O_EXCL);
+  REQUIRE(made);
+  REQUIRE(volume.change(*made->known.inode, {.mode = 0640}));
+  std::string why;
+  SECTION("the server does not answer") {
+    server.freeze();
+    volume.backend().stop();
+    server.thaw();
+    why = "Connection timed out";
+  }
+  SECTION("the file is not there any more, and nobody has closed it") {
+    std::filesystem::remove(server.directory() + "/file");
+    server.kill();
+    server.start();
+    made->file.reset();
+    volume.backend().stop();
+    why = "Stale file handle";
+  }
+  REQUIRE(incidents.told().size() == 1);
+  CHECK(incidents.told().front().is_loss);
+  CHECK(incidents.told().front().message ==
+        "nfs: server 127.0.0.1: owner, rights or times of 1 file are lost, the server has not "
+        "taken them: " +
+            why);
+}
+
 }  // namespace claimfs::tests
