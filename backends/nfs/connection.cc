@@ -92,18 +92,21 @@ void Connection::send_from_here() {
     const std::unique_lock turn(mutex_, std::try_to_lock);
     if (!turn) return;
     const Serving serves(this);
-    // Without a connection, and when it is time to stop, the thread has more to do.
-    const bool is_done = take_inbox() && context_ && push_out();
+    // Without a connection, and when it is time to stop, the thread has more to do; but a timer
+    // alone, as everybody has who waits, needs no connection.
+    const bool is_done = take_inbox() && (context_ ? push_out() : calls_.empty());
     load_.store(calls_.size());
     if (!calls_.empty()) alone_ = calls_.size() == 1 ? alone_ + 1 : 0;
     if (is_done) offer_lead();
-    if (!is_done || is_asleep_ || (!is_watched_ && !leader_.load())) doorbell_->ring();
+    const bool is_received = calls_.empty() || is_watched_ || leader_.load();
+    if (!is_done || is_asleep_ || !is_received) doorbell_->ring();
   } while (has_mail());
 }
 
 void Connection::offer_lead() {
   ReplyWaiter* const waiter = ReplyWaiter::of_this_thread();
-  if (!waiter || waiter->has_source() || alone_ < kCallsUntilLed || leader_.load()) return;
+  if (!waiter || waiter->has_source() || leader_.load()) return;
+  if (calls_.size() != 1 || alone_ < kCallsUntilLed) return;
   std::shared_ptr<Connection> self = weak_from_this().lock();
   if (!self) return;
   leader_.store(waiter);
