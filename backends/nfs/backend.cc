@@ -30,6 +30,7 @@ Result<void> NfsBackend::start() {
   export_ = mounted.found;
   probe_.saw(told(export_.root_attributes));
   known_names_.forget_all();  // others may have had the volume since
+  listings_ahead_.clear();
   session_ = std::make_shared<Session>(mounted.connection, options_.connections);
   keeps_moved_handles_.store(false);
   remount_ = std::make_unique<Remount>(options_, export_.root, *session_,

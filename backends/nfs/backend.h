@@ -15,7 +15,9 @@
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
 #include "backends/nfs/known_names.h"
+#include "backends/nfs/listing_ahead.h"
 #include "backends/nfs/local_locks.h"
+#include "backends/nfs/next_directories.h"
 #include "backends/nfs/recent_changes.h"
 #include "backends/nfs/remount.h"
 #include "backends/nfs/root_probe.h"
@@ -255,6 +257,25 @@ class NfsBackend final : public Backend {
   Result<Attributes> ask_for_root() const;
   void was_replaced(const Export& found);
   struct Listing;
+  // Small directories have all their entries in their first reply; those who open a large one only
+  // to have it synced do not wait for more.
+  static constexpr std::uint32_t kFirstReplyBytes = 32U << 10U;
+  // What came with the open is what somebody who begins to read would be told.
+  static bool is_fresh(const NfsDirectory::Batch& batch) {
+    return Clock::now() - batch.asked_at < std::chrono::milliseconds(100);
+  }
+  void open_by_asking(TicketPointer ticket, const FileHandle& handle,
+                      std::shared_ptr<DirectoryNews> news, Answer<std::unique_ptr<File>> answer);
+  static bool answer_opened(const FileHandle& handle, std::shared_ptr<DirectoryNews> news,
+                            std::uint64_t device, const Identity& opener,
+                            std::shared_ptr<const NfsDirectory::Batch> first,
+                            Answer<std::unique_ptr<File>>& answer);
+  void note_directories(const NfsDirectory::Batch& batch);
+  // walking.cc
+  void ask_ahead(const FileHandle& directory, const Identity& who);
+  std::shared_ptr<ListingAhead> take_ahead(const FileHandle& directory, const Identity& who);
+  void open_with(const std::shared_ptr<ListingAhead>& ahead, TicketPointer ticket,
+                 const FileHandle& handle, Answer<std::unique_ptr<File>> answer);
   void ask_for_entries(TicketPointer ticket, const FileHandle& directory,
                        std::shared_ptr<DirectoryNews> news,
                        std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
@@ -284,6 +305,8 @@ class NfsBackend final : public Backend {
   LocalLocks locks_;
   RecentChanges recent_changes_;
   KnownNames known_names_{options_.names_believed};  // where nobody else changes names
+  NextDirectories next_directories_;                 // the same
+  ListingsAhead listings_ahead_;
   // What a directory's attributes are known from may not be older.
   std::atomic<Clock::time_point> moved_at_{};
   std::atomic<bool> keeps_moved_handles_{false};  // seen of this server: files need no following

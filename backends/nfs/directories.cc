@@ -11,11 +11,6 @@ namespace claimfs::backends::nfs {
 namespace {
 
 constexpr std::uint32_t kReplyBytes = 256U << 10U;
-// Small directories have all their entries in their first reply; those who open a large one only to
-// have it synced do not wait for more.
-constexpr std::uint32_t kFirstReplyBytes = 32U << 10U;
-// How long what came with the open is what somebody who begins to read would be told.
-constexpr auto kFresh = std::chrono::milliseconds(100);
 
 NfsDirectory& directory_of(File& file) { return static_cast<NfsDirectory&>(file); }
 
@@ -93,18 +88,40 @@ void NfsBackend::open_directory(const Caller& caller, Inode& inode,
     return;
   }
   const FileHandle handle = directory.handle();
+  std::shared_ptr<ListingAhead> ahead;
+  if (options_.exclusive) {
+    ahead = take_ahead(handle, ticket->identity);
+    // Before the answer, after which nothing here is to be touched.
+    for (const FileHandle& next : next_directories_.opened(handle))
+      ask_ahead(next, ticket->identity);
+  }
+  if (ahead)
+    open_with(ahead, std::move(ticket), handle, std::move(answer));
+  else
+    open_by_asking(std::move(ticket), handle, directory.news(), std::move(answer));
+}
+
+void NfsBackend::open_by_asking(TicketPointer ticket, const FileHandle& handle,
+                                std::shared_ptr<DirectoryNews> news,
+                                Answer<std::unique_ptr<File>> answer) {
   auto batch = std::make_shared<NfsDirectory::Batch>();
-  batch->changes_before = directory.news()->changes();
-  ask_for_entries(ticket, handle, directory.news(), batch, kFirstReplyBytes,
-                  [ticket, handle, batch, news = directory.news(),
+  batch->changes_before = news->changes();
+  ask_for_entries(ticket, handle, news, batch, kFirstReplyBytes,
+                  [ticket, handle, batch, news,
                    answer = std::move(answer)](Result<std::uint64_t> device) mutable {
                     if (!device) return answer.complete(failure(device.error()));
-                    auto opened =
-                        std::make_unique<NfsDirectory>(handle, news, *device, ticket->identity);
-                    opened->last = batch;
-                    opened->is_unread = true;
-                    return answer.complete(std::unique_ptr<File>(std::move(opened)));
+                    return answer_opened(handle, news, *device, ticket->identity, batch, answer);
                   });
+}
+
+bool NfsBackend::answer_opened(const FileHandle& handle, std::shared_ptr<DirectoryNews> news,
+                               std::uint64_t device, const Identity& opener,
+                               std::shared_ptr<const NfsDirectory::Batch> first,
+                               Answer<std::unique_ptr<File>>& answer) {
+  auto opened = std::make_unique<NfsDirectory>(handle, std::move(news), device, opener);
+  opened->last = std::move(first);
+  opened->is_unread = true;
+  return answer.complete(std::unique_ptr<File>(std::move(opened)));
 }
 
 // Fills the batch with what comes behind its cookie, and answers with the directory's device.
@@ -141,11 +158,22 @@ void NfsBackend::ask_for_entries(TicketPointer ticket, const FileHandle& directo
             name_there.attributes = corrected(*ticket, name_there.handle, *name_there.attributes);
         });
         if (batch->names.empty()) batch->is_last = true;
+        if (options_.exclusive) note_directories(*batch);
         const auto attributes = told(told_of.dir_attributes);
         if (attributes && options_.exclusive)
           news->saw(*attributes, batch->changes_before, batch->asked_at);
         answer.complete(attributes ? attributes->device : 0);
       });
+}
+
+void NfsBackend::note_directories(const NfsDirectory::Batch& batch) {
+  std::vector<FileHandle> directories;
+  for (const NfsDirectory::Name& name : batch.names) {
+    if (name.attributes && S_ISDIR(name.attributes->mode) && name.handle && name.name != "." &&
+        name.name != "..")
+      directories.push_back(name.handle);
+  }
+  next_directories_.listed(directories);
 }
 
 void NfsBackend::read_directory(const Caller& caller, File& file, std::uint64_t cursor,
@@ -165,8 +193,8 @@ void NfsBackend::read_on(std::shared_ptr<Listing> listing) {
   std::shared_ptr<const NfsDirectory::Batch> last;
   {
     std::scoped_lock lock(directory.mutex);
-    const bool came_with_open = std::exchange(directory.is_unread, false) &&
-                                Clock::now() - directory.last->asked_at < kFresh;
+    const bool came_with_open =
+        std::exchange(directory.is_unread, false) && is_fresh(*directory.last);
     // Who begins anew sees what has changed.
     if (listing->cursor == 0 && !came_with_open) directory.last.reset();
     last = directory.last;

@@ -60,6 +60,17 @@ forget_names() { sleep 1.2; }
 os.unlink(name)'
 }
 
+@test "each directory of a tree is listed by one call, though it is asked for before it is opened" {
+  serve
+  limit 30 bash -c 'cd "$1" && mkdir file{0..19} && touch file{0..19}/{a,b}' - "$AT"
+  fault procedures >/dev/null
+  [ "$(limit 30 find "$AT" -type f | wc -l)" = 40 ]
+  local calls
+  calls=$(fault procedures)
+  [[ $calls =~ READDIRPLUS=([0-9]+) ]]
+  [ "${BASH_REMATCH[1]}" -le 30 ] || { echo "find: $calls"; return 1; }
+}
+
 # As tar and cp -p do it.
 UNPACK='made = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
 os.write(made, b"text")
