@@ -1,16 +1,13 @@
 // Directories that are asked for before they are opened, for who walks through a tree.
 
-#include <atomic>
-
-#include "backends/nfs/alarm.h"
 #include "backends/nfs/backend.h"
 
 namespace claimfs::backends::nfs {
 
 namespace {
 
-// Nobody waits for it longer than for an answer of his own.
-constexpr auto kPatience = std::chrono::seconds(1);
+// Who opens one that has no answer yet waits for that so long, which no signal ends; then he asks.
+constexpr auto kPatience = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -51,10 +48,7 @@ std::shared_ptr<ListingAhead> NfsBackend::take_ahead(const FileHandle& directory
 void NfsBackend::open_with(const std::shared_ptr<ListingAhead>& ahead, TicketPointer ticket,
                            const FileHandle& handle, Answer<std::unique_ptr<File>> answer) {
   auto shared = std::make_shared<Answer<std::unique_ptr<File>>>(std::move(answer));
-  auto is_over = std::make_shared<std::atomic<bool>>(false);
-  const auto open = [this, ahead, ticket, handle, shared, is_over](int error) {
-    if (is_over->exchange(true)) return;
-    if (error != 0) return shared->refuse(error);
+  const auto open = [this, ahead, ticket = std::move(ticket), handle, shared] {
     const auto device = ahead->answered.with([](const auto& answered) { return answered.device; });
     if (device && ahead->is_current() && is_fresh(*ahead->batch)) {
       next_directories_.was_right();
@@ -65,11 +59,10 @@ void NfsBackend::open_with(const std::shared_ptr<ListingAhead>& ahead, TicketPoi
     }
   };
   const bool is_there = ahead->answered.with([&](ListingAhead::Answered& answered) {
-    if (!answered.is_over) answered.then = [open] { open(0); };
+    if (!answered.is_over) answered.then = open;
     return answered.is_over;
   });
-  if (is_there) return open(0);
-  session_->submit_elsewhere(std::make_unique<Alarm>(std::move(ticket), open, is_over));
+  if (is_there) open();
 }
 
 }  // namespace claimfs::backends::nfs
