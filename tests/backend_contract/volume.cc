@@ -137,6 +137,8 @@ Known Volume::put(Inode& parent, std::string_view name, std::string_view text) {
   INFO("create " << name << ": " << code_of(created));
   REQUIRE(created);
   if (!text.empty()) REQUIRE(write(*created->file, text, 0) == text.size());
+  REQUIRE(
+      ask<void>([&](auto answer) { backend_->flush(caller, *created->file, std::move(answer)); }));
   return created->known;
 }
 
