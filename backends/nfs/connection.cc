@@ -20,8 +20,6 @@ constexpr Clock::duration kLook = milliseconds(100);    // how exact deadlines a
 constexpr Clock::duration kMoment = milliseconds(500);  // that NFS3ERR_JUKEBOX asks for
 constexpr Clock::duration kSilence = std::chrono::seconds(5);
 constexpr int kRefusalsUntilAsked = 3;
-// Who asks beside others would be led, and lead, by turns: each of which wakes the thread.
-constexpr int kCallsUntilLed = 16;
 
 // libnfs calls back with one pointer, the number of the call: whose it is the thread knows.
 thread_local Connection* serving = nullptr;
@@ -32,18 +30,13 @@ int error_of(Call& call, Clock::time_point now) {
   return now >= call.ticket().deadline ? ETIMEDOUT : 0;
 }
 
-// While a thread has a connection in its hands.
-class Serving {
- public:
-  explicit Serving(Connection* connection) { serving = connection; }
-  Serving(const Serving&) = delete;
-  ~Serving() { serving = nullptr; }
-};
-
 void* tag_of(std::uint64_t number) { return reinterpret_cast<void*>(number); }
 std::uint64_t number_of(void* tag) { return reinterpret_cast<std::uintptr_t>(tag); }
 
 }  // namespace
+
+Connection::Serving::Serving(Connection* connection) { serving = connection; }
+Connection::Serving::~Serving() { serving = nullptr; }
 
 void Connection::DestroyContext::operator()(rpc_context* context) const {
   rpc_destroy_context(context);  // closes its socket, too
@@ -101,52 +94,6 @@ void Connection::send_from_here() {
     const bool is_received = calls_.empty() || is_watched_ || leader_.load();
     if (!is_done || is_asleep_ || !is_received) doorbell_->ring();
   } while (has_mail());
-}
-
-void Connection::offer_lead() {
-  ReplyWaiter* const waiter = ReplyWaiter::of_this_thread();
-  if (!waiter || waiter->has_source() || leader_.load()) return;
-  if (calls_.size() != 1 || alone_ < kCallsUntilLed) return;
-  std::shared_ptr<Connection> self = weak_from_this().lock();
-  if (!self) return;
-  leader_.store(waiter);
-  waiter->take_on(std::move(self));
-}
-
-void Connection::receive_until(const ReplyWaiter& waiter, const std::function<bool()>& is_over,
-                               int stirred, Clock::time_point end) {
-  pollfd waiting[2] = {{stirred, POLLIN, 0}, {-1, POLLIN, 0}};
-  while (leader_.load() == &waiter) {
-    {
-      // Who has it may be the thread, which may have to wait for a port mapper.
-      const std::unique_lock turn(mutex_, std::try_to_lock);
-      if (!turn || !receive(waiting[1].revents, is_over, end)) break;
-      waiting[1].fd = rpc_get_fd(context_.get());
-    }
-    waiting[1].revents = 0;
-    if (has_mail()) continue;
-    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-    ::poll(waiting, 2, std::max(static_cast<int>(left.count()), 0));
-  }
-  const ReplyWaiter* led_by = &waiter;
-  leader_.compare_exchange_strong(led_by, nullptr);
-  if (load_.load() > 0 || has_mail()) doorbell_->ring();
-}
-
-// False: there is no more to do for a leader.
-bool Connection::receive(short events, const std::function<bool()>& is_over,
-                         Clock::time_point end) {
-  const Serving serves(this);
-  if (!context_ || is_broken_) return false;
-  if (events != 0 && !serve(events)) {
-    is_broken_ = true;  // the thread gives it up
-    return false;
-  }
-  bool goes_on = take_inbox();
-  send_waiting();
-  goes_on = push_out() && goes_on;
-  load_.store(calls_.size());
-  return goes_on && !is_over() && Clock::now() < end;
 }
 
 bool Connection::has_mail() const {

@@ -84,6 +84,14 @@ class Connection final : public ReplySource, public std::enable_shared_from_this
     bool is_stopping = false;
   };
 
+  // While a thread has the connection in its hands.
+  class Serving {
+   public:
+    explicit Serving(Connection* connection);
+    Serving(const Serving&) = delete;
+    ~Serving();
+  };
+
   void run();
   void send_from_here();
   void offer_lead();

@@ -6,14 +6,22 @@
 
 namespace claimfs::tests {
 
+namespace {
+
+volumes::NfsOptions soon_given_up(const NfsServer& server) {
+  volumes::NfsOptions options = server.options();
+  options.hard = false;
+  options.soft_deadline = std::chrono::milliseconds(300);
+  return options;
+}
+
+}  // namespace
+
 TEST_CASE("data that is lost when a volume is left is told of", "[nfs]") {
   if (!can_run()) return;
   NfsServer server;
   Incidents incidents;
-  volumes::NfsOptions options = server.options();
-  options.hard = false;
-  options.soft_deadline = std::chrono::milliseconds(300);
-  Volume volume(backend_on(options, incidents.report()), {});
+  Volume volume(backend_on(soon_given_up(server), incidents.report()), {});
   auto first = volume.create(volume.root(), "first", O_RDWR | O_EXCL);
   auto second = volume.create(volume.root(), "second", O_RDWR | O_EXCL);
   REQUIRE(first);
@@ -61,9 +69,7 @@ TEST_CASE("attributes that are lost when a volume is left are told of", "[nfs][k
   if (!can_run()) return;
   NfsServer server;
   Incidents incidents;
-  volumes::NfsOptions options = server.options();
-  options.hard = false;
-  options.soft_deadline = std::chrono::milliseconds(300);
+  volumes::NfsOptions options = soon_given_up(server);
   options.exclusive = true;
   Volume volume(backend_on(options, incidents.report()), {});
   auto made = volume.create(volume.root(), "file", O_RDWR | O_EXCL);
