@@ -7,28 +7,41 @@
 
 namespace claimfs::backends::nfs {
 
-std::size_t KnownNames::number_of_places(const FileHandle& directory, std::string_view name) {
-  return (HashOfHandle{}(directory)*31 + std::hash<std::string_view>{}(name)) %
-         std::tuple_size_v<AllPlaces>;
+std::size_t KnownNames::hash_of(const FileHandle& directory, std::string_view name) {
+  return HashOfHandle{}(directory)*31 + std::hash<std::string_view>{}(name);
+}
+
+KnownNames::Kept* KnownNames::kept_in(Chain& chain, std::size_t hash, const FileHandle& directory,
+                                      std::string_view name) {
+  const auto found = std::ranges::find_if(chain, [&](const Kept& one) {
+    return one.hash == hash && one.number != 0 && one.name == name && one.directory == directory;
+  });
+  return found == chain.end() ? nullptr : &*found;
 }
 
 KnownNames::Kept* KnownNames::kept(const FileHandle& directory, std::string_view name) const {
-  Places* const places = places_ ? (*places_)[number_of_places(directory, name)].get() : nullptr;
-  if (!places) return nullptr;
-  const auto found = std::ranges::find_if(*places, [&](const Kept& kept) {
-    return kept.number != 0 && kept.name == name && kept.directory == directory;
-  });
-  return found == places->end() ? nullptr : &*found;
+  if (!chains_) return nullptr;
+  const std::size_t hash = hash_of(directory, name);
+  return kept_in((*chains_)[hash % chains_->size()], hash, directory, name);
+}
+
+// For another name: one that is free, or that of the oldest.
+KnownNames::Kept& KnownNames::place_in(Chain& chain) {
+  const auto oldest = std::ranges::min_element(chain, {}, &Kept::number);
+  const bool is_full = std::ranges::distance(chain) >= std::ptrdiff_t{kInChain};
+  if (oldest != chain.end() && (is_full || oldest->number == 0)) return *oldest;
+  return chain.emplace_front();
 }
 
 void KnownNames::learn(const FileHandle& directory, std::string_view name, Known known) {
+  const std::size_t hash = hash_of(directory, name);
   std::scoped_lock lock(mutex_);
-  Kept* place = kept(directory, name);
+  if (!chains_) chains_ = std::make_unique<Chains>();
+  Chain& chain = (*chains_)[hash % chains_->size()];
+  Kept* place = kept_in(chain, hash, directory, name);
   if (!place) {
-    if (!places_) places_ = std::make_unique<AllPlaces>();
-    auto& places = (*places_)[number_of_places(directory, name)];
-    if (!places) places = std::make_unique<Places>();
-    place = &*std::ranges::min_element(*places, {}, &Kept::number);
+    place = &place_in(chain);
+    place->hash = hash;
     place->name = name;
     place->directory = directory;
   }
@@ -56,7 +69,7 @@ void KnownNames::forget(const FileHandle& directory, std::string_view name) {
 
 void KnownNames::forget_all() {
   std::scoped_lock lock(mutex_);
-  places_.reset();
+  chains_.reset();
 }
 
 }  // namespace claimfs::backends::nfs

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <forward_list>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -52,24 +53,28 @@ class KnownNames {
 
  private:
   struct Kept {
+    std::size_t hash = 0;      // of the directory and the name
     std::uint64_t number = 0;  // in the order in which they came; 0: nothing is kept
     std::string name;
     FileHandle directory;
     Known known;
   };
-  // A listing brings thousands: each has a few places, found without a chain of look-ups in memory
-  // that no cache has, and takes that of the oldest there.
-  static constexpr std::size_t kPlaces = 4;
-  using Places = std::array<Kept, kPlaces>;
-  using AllPlaces = std::array<std::unique_ptr<Places>, kMost / kPlaces>;
+  // A listing brings thousands: each costs one chain, in which it takes the place of the oldest
+  // when that is long.
+  static constexpr std::size_t kInChain = 8;
+  using Chain = std::forward_list<Kept>;
+  using Chains = std::array<Chain, kMost / kInChain>;
 
-  static std::size_t number_of_places(const FileHandle& directory, std::string_view name);
+  static std::size_t hash_of(const FileHandle& directory, std::string_view name);
+  static Kept* kept_in(Chain& chain, std::size_t hash, const FileHandle& directory,
+                       std::string_view name);
   Kept* kept(const FileHandle& directory, std::string_view name) const;
+  static Kept& place_in(Chain& chain);
 
   const Clock::duration longest_;
   const Now now_;
   mutable std::mutex mutex_;
-  std::unique_ptr<AllPlaces> places_;  // null: all are empty, as null ones in it
+  std::unique_ptr<Chains> chains_;  // null: all are empty
   std::uint64_t last_number_ = 0;
 };
 

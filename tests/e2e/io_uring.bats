@@ -89,8 +89,8 @@ signal.signal(signal.SIGUSR1, lambda *_: sys.exit("signalled"))
 file = os.open(sys.argv[1], os.O_RDWR)
 os.kill(os.getpid(), signal.SIGSTOP)
 fcntl.flock(file, fcntl.LOCK_EX)' "$file"
-  wait_for 5 has_line State T "$SPAWNED"
-  kill -STOP "$daemon"
+  wait_for 5 is_stopped "$SPAWNED"
+  stop_process "$daemon"
   kill -CONT "$SPAWNED"
   wait_for 5 grep -q request_wait_answer "/proc/$SPAWNED/stack"
   kill -USR1 "$SPAWNED"

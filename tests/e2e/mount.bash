@@ -183,6 +183,13 @@ daemons_of() {
 }
 daemon_pid() { daemons_of "${1:-$MNT}" | head -n 1; }
 no_daemon() { [ -z "$(daemons_of "${1:-$MNT}")" ]; }
+# stop_process PID: and none of its threads goes on, as they may until the first of them has seen the signal.
+stop_process() {
+  kill -STOP "$1"
+  wait_for 20 is_stopped "$1"
+}
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+
 # Ended, whether or not its parent has noticed.
 is_gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
 

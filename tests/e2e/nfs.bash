@@ -96,7 +96,7 @@ kill_nfs_server() {
   wait_for 5 is_gone "$NFS_SERVER"
 }
 restart_nfs_server() { run_nfs_server; }
-freeze_nfs_server() { kill -STOP "$NFS_SERVER"; }
+freeze_nfs_server() { stop_process "$NFS_SERVER"; }
 thaw_nfs_server() { kill -CONT "$NFS_SERVER"; }
 stop_nfs_server() {
   kill -CONT "$NFS_SERVER" 2>/dev/null || return 0

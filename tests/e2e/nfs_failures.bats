@@ -155,7 +155,7 @@ os.stat(sys.argv[2])' "$DATA" "$signal"
   done
   freeze_nfs_server
   for signal in INT TERM KILL; do
-    kill -STOP "$daemon"
+    stop_process "$daemon"
     kill -CONT "${callers[$signal]}"
     wait_for 5 is_waiting "${callers[$signal]}"
     kill -"$signal" "${callers[$signal]}"
@@ -164,7 +164,6 @@ os.stat(sys.argv[2])' "$DATA" "$signal"
     wait_for 3 is_gone "${callers[$signal]}"
   done
 }
-is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
 # Some are gone at once: the kernel takes their request back.
 is_told() { is_gone "$1" || has_pending "$1"; }
 
