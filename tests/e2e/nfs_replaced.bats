@@ -220,3 +220,21 @@ os.close(file)
   expect_text 'written bytes of 1 file are lost' "$(events_told)"
 }
 is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
+
+@test "a server that goes on with a listing only while nothing changes: it is gone on with all the same" {
+  serve_subtrees verify
+  limit 60 python3 - "$DATA" <<'PY'
+import os, sys
+os.chdir(sys.argv[1])
+names = {f"{number:04}" for number in range(2000)}
+for name in names:
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+seen = []
+for entry in os.scandir("."):
+    seen.append(entry.name)
+    if len(seen) in (10, 1000):
+        os.close(os.open(f"new{len(seen)}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+assert len(seen) == len(set(seen)) and names <= set(seen), (len(seen), len(set(seen)))
+PY
+  grep -qx BAD_COOKIE "$WORK/asked"
+}

@@ -2,8 +2,9 @@
 """A server of NFSv3 and MOUNT on one port of loopback, with a tree in memory, whose handles say in which directory a file
 is, as those of exports with subtree_check do: after a move into another directory the old one is stale.
 
-  subtree_server.py PORT FILE [keep|PROCEDURE]
+  subtree_server.py PORT FILE [keep|verify|PROCEDURE]
        writes the name of each procedure to FILE, and STALE for each stale handle; keep: handles stay as they were;
+       verify: a listing goes on only as long as its directory has not changed, and BAD_COOKIE is written when it has;
        PROCEDURE: the reply to the first call of it is lost with the connection, and the second is to come again later
 """
 
@@ -13,9 +14,10 @@ import sys
 import threading
 import time
 
-OK, NOENT, EXIST, NOTEMPTY, STALE, NOTSUPP, JUKEBOX = 0, 2, 17, 66, 70, 10004, 10008
+OK, NOENT, EXIST, NOTEMPTY, STALE, BAD_COOKIE, NOTSUPP, JUKEBOX = 0, 2, 17, 66, 70, 10003, 10004, 10008
 DIRECTORY, REGULAR = 2, 1
-VERIFIER = b"verifier"
+VERIFIER, NO_VERIFIER = b"verifier", bytes(8)
+NAMES_IN_REPLY = 100
 PROCEDURES = ("NULL GETATTR SETATTR LOOKUP ACCESS READLINK READ WRITE CREATE MKDIR SYMLINK MKNOD REMOVE RMDIR RENAME LINK "
               "READDIR READDIRPLUS FSSTAT FSINFO PATHCONF COMMIT").split()
 
@@ -87,6 +89,7 @@ FAILED = {"GETATTR": b"", "LOOKUP": NO_ATTRIBUTES, "ACCESS": NO_ATTRIBUTES, "REA
 class Tree:
     def __init__(self, log, habit):
         self.log, self.keeps, self.lost, self.lock, self.last = log, habit == "keep", habit, threading.Lock(), 1
+        self.verifies = habit == "verify"
         self.lost_calls = 0
         self.root = Node(1, DIRECTORY, 0o777)
         self.nodes = {1: self.root}
@@ -226,13 +229,17 @@ class Tree:
 
     def readdirplus(self, arguments):
         directory = self.node(arguments)
-        cookie = arguments.take("Q")
-        reply = directory.optional() + VERIFIER
-        for at, (name, node) in enumerate(sorted(directory.names.items()), 1):
-            if at > cookie:
-                reply += (struct.pack(">IQ", 1, node.number) + opaque(name.encode()) + struct.pack(">Q", at) +
-                          node.optional() + struct.pack(">I", 1) + opaque(self.handle(node, directory)))
-        return reply + struct.pack(">II", 0, 1)
+        cookie, asked_with = arguments.take("Q8s")
+        verifier = struct.pack(">Q", directory.changed) if self.verifies else VERIFIER
+        if self.verifies and cookie and asked_with not in (verifier, NO_VERIFIER):
+            self.told("BAD_COOKIE")
+            raise Failure(BAD_COOKIE)
+        reply = directory.optional() + verifier
+        names = sorted(directory.names.items())
+        for at, (name, node) in enumerate(names[cookie:cookie + NAMES_IN_REPLY], cookie + 1):
+            reply += (struct.pack(">IQ", 1, node.number) + opaque(name.encode()) + struct.pack(">Q", at) +
+                      node.optional() + struct.pack(">I", 1) + opaque(self.handle(node, directory)))
+        return reply + struct.pack(">II", 0, cookie + NAMES_IN_REPLY >= len(names))
 
     def fsstat(self, arguments):
         return self.node(arguments).optional() + struct.pack(">6QI", *[1 << 30] * 6, 0)
