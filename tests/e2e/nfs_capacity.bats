@@ -191,6 +191,19 @@ YAML
   wait_for 10 room
 }
 
+@test "what only its owner may list is counted on a server that squashes root" {
+  local user=65533
+  mkdir -p "$EXPORTS/root_squash/data/private"
+  dd if=/dev/zero of="$EXPORTS/root_squash/data/private/file" bs=1M count=12 status=none
+  chown -R "$user:$user" "$EXPORTS/root_squash/data"
+  chmod 0700 "$EXPORTS/root_squash/data/private"
+  data_of 20Mi export=root_squash
+  as_user() { limit 30 setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
+  as_user dd if=/dev/zero of="$DATA/seven" bs=1M count=7 status=none
+  expect_errno ENOSPC as_user dd if=/dev/zero of="$DATA/more" bs=1M count=3 status=none
+  [ "$(limit 10 getfattr --absolute-names --only-values -n user.claimfs.used "$DATA")" -ge $((19 * MI)) ]
+}
+
 @test "a server that is silent during the first count stops only who writes to its claim" {
   # Directory after directory, each answer after a while: the first count takes its time.
   mkdir -p "$HOST/data"
