@@ -14,12 +14,12 @@ constexpr auto kPatience = std::chrono::milliseconds(500);
 void NfsBackend::ask_ahead(const FileHandle& directory, const Identity& who) {
   auto ahead = std::make_shared<ListingAhead>();
   // One that the kernel does not know would not be believed when it does.
+  if (!remembered_) return;
   remembered_->with(directory.bytes(), [&](Inode& inode) { ahead->news = nfs(inode).news(); });
   if (!ahead->news) return;
   ahead->who = who;
   ahead->batch = std::make_shared<NfsDirectory::Batch>();
   ahead->batch->changes_before = ahead->news->changes();
-  if (listings_ahead_.add(directory, ahead)) next_directories_.was_wrong();
   auto ticket = std::make_shared<Ticket>();
   ticket->identity = who;
   ticket->deadline = Clock::now() + kPatience;
@@ -33,6 +33,8 @@ void NfsBackend::ask_ahead(const FileHandle& directory, const Identity& who) {
                     if (then) then();
                     return true;
                   });
+  // From here on others see it: but for the answer, which has a lock, it is complete.
+  if (listings_ahead_.add(directory, ahead)) next_directories_.was_wrong();
 }
 
 // Null: there is none that would be what this caller is told.

@@ -1,6 +1,9 @@
 // Directories that a server is asked for before they are opened: what is told of them, and when.
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include "tests/unit/interrupted.h"
 #include "tests/unit/nfs_volume.h"
@@ -116,6 +119,22 @@ TEST_CASE("a directory that is refused is refused to who opens it", "[nfs][next]
   tree.walk(0, 3);
   tree.volume->caller.uid = tree.volume->caller.gid = 1000;
   CHECK(code_of(tree.open(*tree.directories[3])) == EACCES);
+}
+
+TEST_CASE("several walk through one tree at once", "[nfs][next]") {
+  if (!can_run()) return;
+  Tree tree;
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> walkers;
+  for (int number = 0; number < 3; ++number)
+    walkers.emplace_back([&] {
+      for (int time = 0; time < 30; ++time)
+        for (Inode* directory : tree.directories)
+          if (!tree.open(*directory)) ++wrong;
+    });
+  for (std::thread& walker : walkers) walker.join();
+  CHECK(wrong == 0);
+  tree.walk(0, Tree::kCount);
 }
 
 TEST_CASE("a volume is left with directories that nobody has opened", "[nfs][next]") {
