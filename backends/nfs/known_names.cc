@@ -8,7 +8,7 @@
 namespace claimfs::backends::nfs {
 
 std::size_t KnownNames::hash_of(const FileHandle& directory, std::string_view name) {
-  return HashOfHandle{}(directory)*31 + std::hash<std::string_view>{}(name);
+  return 31 * HashOfHandle{}(directory) + std::hash<std::string_view>{}(name);
 }
 
 KnownNames::Kept* KnownNames::kept_in(Chain& chain, std::size_t hash, const FileHandle& directory,
