@@ -238,3 +238,20 @@ assert len(seen) == len(set(seen)) and names <= set(seen), (len(seen), len(set(s
 PY
   grep -qx BAD_COOKIE "$WORK/asked"
 }
+
+@test "what is written while a file's time is on its way to the server goes after it" {
+  serve_subtrees SETATTR
+  limit 60 python3 - "$DATA/file" "$WORK/asked" <<'PY'
+import os, sys, time
+path, asked = sys.argv[1:]
+file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+os.utime(file, (1, 2))
+# It goes by itself, its reply is lost, and it has to come twice more.
+while "SETATTR" not in open(asked).read():
+    time.sleep(0.001)
+os.write(file, b"text")
+os.close(file)
+order = [word for word in open(asked).read().split() if word in ("SETATTR", "WRITE")]
+assert order == ["SETATTR"] * 3 + ["WRITE"], order
+PY
+}
