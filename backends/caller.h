@@ -2,8 +2,10 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 
 namespace claimfs::backends {
 
@@ -37,6 +39,9 @@ struct Caller {
   mode_t umask = 0;
   pid_t pid = 0;  // 0: unknown, or none of this pid namespace
   InterruptionSource interruptions{};
+  // Where the bytes that a read is answered with may be put, until then: from there they go to the
+  // kernel without being copied once more. Empty: there is no such place.
+  std::span<std::byte> room{};
 };
 
 }  // namespace claimfs::backends

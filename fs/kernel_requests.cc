@@ -12,6 +12,7 @@
 
 #include "fs/kernel_lock_requests.h"
 #include "fs/kernel_replies.h"
+#include "fs/reply_room.h"
 #include "fs/request_parts.h"
 
 namespace claimfs::fs {
@@ -176,7 +177,9 @@ void on_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
 }
 
 void on_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
-  filesystem(request).read(caller_of(request), *handle_of(info), size, offset, bytes_to(request));
+  Caller caller = caller_of(request);
+  caller.room = ReplyRoom::of_this_thread();
+  filesystem(request).read(caller, *handle_of(info), size, offset, bytes_to(request));
 }
 
 void on_write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t size, off_t offset,

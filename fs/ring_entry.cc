@@ -107,7 +107,8 @@ bool RingEntry::reply(std::uint64_t number, std::span<const iovec> parts) {
       size = 0;
       break;
     }
-    std::memcpy(memory_ + kPayloadAt + size, part.iov_base, part.iov_len);
+    char* const to = memory_ + kPayloadAt + size;
+    if (to != part.iov_base) std::memcpy(to, part.iov_base, part.iov_len);
     size += part.iov_len;
   }
   header.unique = kernel_number_.exchange(0);

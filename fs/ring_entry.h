@@ -39,7 +39,12 @@ class RingEntry {
   // kernel has nothing more for this entry.
   Result<RawRequest> next();
 
-  // The reply to the request of this number, in the form that write(2) to /dev/fuse has; copied.
+  // Where the bytes of the reply go, behind its header, once there is a request that brings none.
+  std::span<std::byte> room() const {
+    return {static_cast<std::byte*>(pieces_[1].iov_base), pieces_[1].iov_len};
+  }
+  // The reply to the request of this number, in the form that write(2) to /dev/fuse has; copied,
+  // but for what stands in room() already.
   // False: that request has been answered.
   bool reply(std::uint64_t number, std::span<const iovec> parts);
   bool is_answered() const { return state_.load() != State::Asked; }

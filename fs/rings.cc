@@ -206,6 +206,11 @@ ssize_t Rings::write(int fuse_descriptor, const iovec* parts, int count) {
   return -1;
 }
 
+std::span<std::byte> Rings::room_of(std::uint64_t number) const {
+  if (!RingEntry::is_ringed(number)) return {};
+  return entries_[RingEntry::index_of(number)].load()->room();
+}
+
 bool Rings::interrupt(std::uint64_t kernel_number) {
   {
     std::scoped_lock lock(mutex_);

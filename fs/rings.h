@@ -68,6 +68,8 @@ class Rings {
 
   // As writev(2) to /dev/fuse, for all replies of the mount.
   ssize_t write(int fuse_descriptor, const iovec* parts, int count);
+  // Where the bytes of the reply to this request go; empty: it has come by /dev/fuse.
+  std::span<std::byte> room_of(std::uint64_t number) const;
   // The kernel has sent an INTERRUPT of the request that it calls so. It may come before that: then
   // it is kept until the request has been served. False: no entry has such a request now.
   bool interrupt(std::uint64_t kernel_number);

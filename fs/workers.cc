@@ -17,6 +17,7 @@
 
 #include "fs/caller_signals.h"
 #include "fs/kernel_replies.h"
+#include "fs/reply_room.h"
 #include "fs/waiting_threads.h"
 
 namespace claimfs::fs {
@@ -226,6 +227,7 @@ void Workers::process(RawRequest& request) {
   fuse_buf buffer{};
   buffer.mem = request.memory.get();
   buffer.size = request.size;
+  const ReplyRoom room(rings_.room_of(header_of(request).unique));
   fuse_session_process_buf(session_, &buffer);
   if (opcode == FUSE_INIT && rings_.is_prepared()) rings_.open();
 }

@@ -130,11 +130,12 @@ void HostPathBackend::create_unnamed(const Caller& caller, Inode& parent, mode_t
   answer.complete(Created{std::move(*entry), std::move(file)});
 }
 
-void HostPathBackend::read(const Caller&, File& file, std::size_t size, off_t offset,
+void HostPathBackend::read(const Caller& caller, File& file, std::size_t size, off_t offset,
                            Answer<std::span<const std::byte>> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) return answer.refuse(descriptor.error());
-  const std::span<std::byte> buffer = thread_buffer(size);
+  const std::span<std::byte> buffer =
+      caller.room.size() >= size ? caller.room.first(size) : thread_buffer(size);
   std::size_t total = 0;
   while (total < size) {
     const ssize_t got = ::pread(*descriptor, buffer.data() + total, size - total,

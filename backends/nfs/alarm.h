@@ -15,8 +15,8 @@ class Alarm final : public Call {
   Alarm(std::shared_ptr<Ticket> ticket, std::function<void(int)> rung,
         std::shared_ptr<std::atomic<bool>> is_over = nullptr)
       : Call(std::move(ticket)), rung_(std::move(rung)), is_over_(std::move(is_over)) {}
-  bool queue(rpc_context*, rpc_cb, void*) override { return false; }
-  After replied(void*) override { return After::Done; }
+  bool send(RpcStream&, std::uint32_t) override { return false; }
+  After replied(RpcReply&) override { return After::Done; }
   void fail(int errno_code) override { rung_(errno_code); }
   bool is_timer() const override { return true; }
   bool is_wanted() const override { return !is_over_ || !is_over_->load(); }

@@ -127,15 +127,18 @@ class NfsBackend final : public Backend {
   TicketPointer ticket_for(const Caller& caller);
   TicketPointer ticket_for(const Caller& caller, const Identity& opener);
 
+  // `place` is the call's.
   template <class P, class Fill, class Then>
-  void ask(TicketPointer ticket, Fill fill, Then then) {
-    session_->submit(make_call<P>(
+  void ask(TicketPointer ticket, Fill fill, Then then, std::span<std::byte> place = {}) {
+    auto call = make_call<P>(
         std::move(ticket), std::move(fill),
         [this, then = std::move(then)](Result<typename P::Reply*> reply, bool was_sent) mutable {
           // Something else has its name now, which the kernel looks for next.
           if (!reply && reply.error().code == ESTALE) known_names_.forget_all();
           then(std::move(reply), was_sent);
-        }));
+        });
+    call->place = place;
+    session_->submit(std::move(call));
   }
 
   // What is wrong with a change in a directory before anybody is asked; 0: nothing.
@@ -234,13 +237,13 @@ class NfsBackend final : public Backend {
   void write_within(const TicketPointer& ticket, NfsFile& file, std::span<const std::byte> data,
                     WrittenFile::Place place, Answer<std::size_t> answer);
 
+  struct ReadRange;
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
-  void read_from_server(TicketPointer ticket, const FileHandle& handle, std::size_t size,
-                        off_t offset, Answer<std::span<const std::byte>> answer);
-  void read_over(TicketPointer ticket, const FileHandle& handle, std::size_t size, off_t offset,
-                 std::shared_ptr<WrittenFile> written, WrittenFile::View view,
-                 Answer<std::span<const std::byte>> answer);
+  void read_from_server(TicketPointer ticket, const ReadRange& range,
+                        Answer<std::span<const std::byte>> answer);
+  void read_over(TicketPointer ticket, const ReadRange& range, std::shared_ptr<WrittenFile> written,
+                 WrittenFile::View view, Answer<std::span<const std::byte>> answer);
   Answer<std::size_t> killing_set_id(TicketPointer ticket, NfsFile& file,
                                      Answer<std::size_t> answer);
   // The server's word on a file, with what is newer here.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "backends/nfs/call_handles.h"
@@ -21,15 +22,15 @@ class Call {
   explicit Call(std::shared_ptr<Ticket> ticket) : ticket_(std::move(ticket)) {}
   virtual ~Call() = default;
 
-  // Encodes it into libnfs' queue.
-  virtual bool queue(rpc_context* context, rpc_cb done, void* tag) = 0;
+  // Sends it by this number. False: its arguments cannot be encoded.
+  virtual bool send(RpcStream& to, std::uint32_t xid) = 0;
   enum class After {
     Done,
     SendAgain,  // when it does not wait: groups, or a handle, are others now
     SendLater,  // the server asked for a moment
   };
-  // Hands the decoded reply on, which is valid during the call only.
-  virtual After replied(void* reply) = 0;
+  // Hands the reply on, which is valid during the call only.
+  virtual After replied(RpcReply& reply) = 0;
   virtual void fail(int errno_code) = 0;
 
   // It is never sent: its ticket's deadline or interruption is what it is for.
@@ -43,6 +44,9 @@ class Call {
   Ticket& ticket() { return *ticket_; }
 
   ServerHandles* handles = nullptr;  // its session's; null: it names files as the server does
+  // Where the data of a READ may be received, until it has been answered; empty: anywhere. They
+  // need not: the reply says where they are.
+  std::span<std::byte> place{};
 
   // What the connection notes of it.
   bool is_sent = false;   // on the present connection
@@ -63,7 +67,7 @@ class CallOf final : public Call {
   CallOf(std::shared_ptr<Ticket> ticket, Fill fill, Then then)
       : Call(std::move(ticket)), fill_(std::move(fill)), then_(std::move(then)) {}
 
-  bool queue(rpc_context* context, rpc_cb done, void* tag) override {
+  bool send(RpcStream& to, std::uint32_t xid) override {
     typename P::Arguments arguments{};
     fill_(arguments);
     std::array<FileHandle, 2> theirs;  // until it is encoded
@@ -75,26 +79,30 @@ class CallOf final : public Call {
           handle = (next++)->raw();
         });
     }
-    return P::queue(context, done, arguments, tag);
+    return to.send(P::call(xid, ticket().identity), [&](ZDR* zdr) { return P::encode(zdr, arguments); }, P::data(arguments));
   }
 
-  After replied(void* data) override {
-    auto* reply = static_cast<typename P::Reply*>(data);
+  After replied(RpcReply& message) override {
+    typename P::Reply reply{};
+    if (!message.is_accepted || !P::decode(message, reply)) {
+      fail(EIO);
+      return After::Done;
+    }
     if constexpr (HasStatus<typename P::Reply>) {
-      if (reply->status == NFS3ERR_JUKEBOX) return After::SendLater;
+      if (reply.status == NFS3ERR_JUKEBOX) return After::SendLater;
       // Groups may have been given since they were looked up.
-      if ((reply->status == NFS3ERR_ACCES || reply->status == NFS3ERR_PERM) && !has_looked_anew_) {
+      if ((reply.status == NFS3ERR_ACCES || reply.status == NFS3ERR_PERM) && !has_looked_anew_) {
         has_looked_anew_ = true;
         if (ticket().identity.pid > 0 && look_up_groups_anew(ticket().identity))
           return After::SendAgain;
       }
-      if (errno_of(reply->status) == ESTALE && may_heal()) return After::SendAgain;
-      if (reply->status != NFS3_OK) {
-        fail(errno_of(reply->status));
+      if (errno_of(reply.status) == ESTALE && may_heal()) return After::SendAgain;
+      if (reply.status != NFS3_OK) {
+        fail(errno_of(reply.status));
         return After::Done;
       }
     }
-    then_(Result<typename P::Reply*>(reply), was_sent);
+    then_(Result<typename P::Reply*>(&reply), was_sent);
     return After::Done;
   }
 

@@ -21,7 +21,6 @@ constexpr Clock::duration kMoment = milliseconds(500);  // that NFS3ERR_JUKEBOX 
 constexpr Clock::duration kSilence = std::chrono::seconds(5);
 constexpr int kRefusalsUntilAsked = 3;
 
-// libnfs calls back with one pointer, the number of the call: whose it is the thread knows.
 thread_local Connection* serving = nullptr;
 
 // With what it has to fail now; 0: it goes on.
@@ -30,17 +29,10 @@ int error_of(Call& call, Clock::time_point now) {
   return now >= call.ticket().deadline ? ETIMEDOUT : 0;
 }
 
-void* tag_of(std::uint64_t number) { return reinterpret_cast<void*>(number); }
-std::uint64_t number_of(void* tag) { return reinterpret_cast<std::uintptr_t>(tag); }
-
 }  // namespace
 
 Connection::Serving::Serving(Connection* connection) { serving = connection; }
 Connection::Serving::~Serving() { serving = nullptr; }
-
-void Connection::DestroyContext::operator()(rpc_context* context) const {
-  rpc_destroy_context(context);  // closes its socket, too
-}
 
 void Connection::Doorbell::interrupt() {
   has_interrupts_.store(true);
@@ -57,7 +49,8 @@ Connection::Connection(Settings settings)
     : settings_(std::move(settings)),
       doorbell_(std::make_shared<Doorbell>()),
       port_(settings_.port),
-      jitter_(std::random_device{}()) {
+      jitter_(std::random_device{}()),
+      next_number_(std::uint64_t{1} << 32U | std::random_device{}()) {
   doorbell_->event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   thread_ = std::thread([this] { run(); });
 }
@@ -87,7 +80,7 @@ void Connection::send_from_here() {
     const Serving serves(this);
     // Without a connection, and when it is time to stop, the thread has more to do; but a timer
     // alone, as everybody has who waits, needs no connection.
-    const bool is_done = take_inbox() && (context_ ? push_out() : calls_.empty());
+    const bool is_done = take_inbox() && (stream_ ? push_out() : calls_.empty());
     load_.store(calls_.size());
     if (!calls_.empty()) alone_ = calls_.size() == 1 ? alone_ + 1 : 0;
     if (is_done) offer_lead();
@@ -121,7 +114,7 @@ void Connection::run() {
       const Serving serves(this);
       is_asleep_ = false;
       if (waiting[1].revents != 0 && !leader_.load()) {
-        if (context_ && !serve(waiting[1].revents))
+        if (stream_ && !serve(waiting[1].revents))
           connection_failed(ECONNRESET);
         else if (connecting_)
           finish_connecting();
@@ -130,16 +123,16 @@ void Connection::run() {
       if (is_broken_) connection_failed(ECONNRESET);
       if (doorbell_->has_interrupts_.exchange(false) || Clock::now() - looked_at_ >= kLook)
         look_at_times();
-      if (!context_ && !connecting_ && !calls_.empty()) begin_connecting_when_due();
-      if (context_) {
+      if (!stream_ && !connecting_ && !calls_.empty()) begin_connecting_when_due();
+      if (stream_) {
         send_waiting();
         push_out();
       }
       waiting[1] = {-1, 0, 0};
-      is_watched_ = context_ && !leader_.load();
+      is_watched_ = stream_ && !leader_.load();
       if (is_watched_)
-        waiting[1] = {rpc_get_fd(context_.get()),
-                      static_cast<short>(rpc_which_events(context_.get())), 0};
+        waiting[1] = {stream_->descriptor(),
+                      static_cast<short>(stream_->is_full() ? POLLIN | POLLOUT : POLLIN), 0};
       else if (connecting_)
         waiting[1] = {connecting_.get(), POLLOUT, 0};
       timeout_ms = poll_timeout_ms();
@@ -157,7 +150,7 @@ void Connection::run() {
   const Serving serves(this);
   // What the failed ones ask for in turn fails, too; they come to an end.
   while (!is_idle()) fail_all(EIO);
-  context_.reset();
+  stream_.reset();
 }
 
 bool Connection::take_inbox() {
@@ -176,20 +169,15 @@ void Connection::add(std::unique_ptr<Call> call) {
   const std::uint64_t number = next_number_++;
   Call& added = *calls_.emplace(number, std::move(call)).first->second;
   ++unsent_;
-  if (context_ && !is_broken_ && added.not_before == Clock::time_point{}) send(number, added);
+  if (!stream_ || is_broken_ || added.not_before != Clock::time_point{}) return;
+  if (stream_->is_full())
+    is_held_back_ = true;
+  else
+    send(number, added);
 }
 
 void Connection::send(std::uint64_t number, Call& call) {
-  const Identity& identity = call.ticket().identity;
-  if (!told_ || !is_same(*told_, identity)) {
-    auto groups = identity.groups;
-    // The context owns it from here on.
-    rpc_set_auth(context_.get(), libnfs_authunix_create("claimfs", identity.uid, identity.gid,
-                                                        identity.group_count, groups.data()));
-    told_ = identity;
-  }
-  if (!call.queue(context_.get(), &Connection::on_reply, tag_of(number))) {
-    // Out of memory, or arguments that cannot be encoded.
+  if (!call.send(*stream_, static_cast<std::uint32_t>(number))) {
     const auto refused = calls_.extract(number);
     --unsent_;
     refused.mapped()->fail(EIO);
@@ -203,10 +191,15 @@ void Connection::send(std::uint64_t number, Call& call) {
 void Connection::send_waiting() {
   if (unsent_ == 0) return;
   const Clock::time_point now = Clock::now();
-  for (auto at = calls_.begin(); at != calls_.end() && context_;) {
+  for (auto at = calls_.begin(); at != calls_.end();) {
     const auto [number, call] = std::pair(at->first, at->second.get());
     ++at;  // a call that cannot be sent is removed
-    if (!call->is_sent && call->not_before <= now && !call->waits()) send(number, *call);
+    if (call->is_sent || call->not_before > now || call->waits()) continue;
+    if (stream_->is_full()) {
+      is_held_back_ = true;
+      return;
+    }
+    send(number, *call);
   }
 }
 
@@ -253,7 +246,7 @@ int Connection::poll_timeout_ms() {
   is_asleep_ = is_idle() && !leader_.load() && Clock::now() - heard_at_ >= kLook;
   if (is_asleep_) return -1;
   Clock::duration wait = kLook;
-  if (!context_ && !connecting_)
+  if (!stream_ && !connecting_)
     wait = std::clamp(retry_at_ - Clock::now(), Clock::duration(milliseconds(1)), wait);
   return static_cast<int>(std::chrono::ceil<milliseconds>(wait).count());
 }
@@ -271,11 +264,7 @@ void Connection::begin_connecting_when_due() {
 void Connection::finish_connecting() {
   if (const Result<void> done = connected(connecting_); !done)
     return connection_failed(done.error().code);
-  context_.reset(rpc_init_context());
-  if (!context_) return connection_failed(ENOMEM);
-  rpc_set_fd(context_.get(), connecting_.release());
-  // A context that is given a socket believes it connected once it has been writable.
-  if (rpc_service(context_.get(), POLLOUT) < 0) return connection_failed(ECONNRESET);
+  stream_.emplace(std::exchange(connecting_, Fd()));
   heard_at_ = Clock::now();
 }
 
@@ -295,11 +284,10 @@ void Connection::connection_failed(int errno_code) {
 
 void Connection::disconnect() {
   connecting_.reset();
-  context_.reset();
+  stream_.reset();
   leader_.store(nullptr);
   is_broken_ = false;
-  told_.reset();
-  broken_.clear();
+  is_held_back_ = false;
   for (auto& [number, call] : calls_) {
     if (!call->is_sent) continue;
     call->is_sent = false;
@@ -309,39 +297,39 @@ void Connection::disconnect() {
 }
 
 bool Connection::push_out() {
-  if ((rpc_which_events(context_.get()) & POLLOUT) == 0) return true;
-  is_broken_ = is_broken_ || rpc_service(context_.get(), POLLOUT) < 0;
-  return !is_broken_ && (rpc_which_events(context_.get()) & POLLOUT) == 0;
+  for (;;) {
+    is_broken_ = is_broken_ || !stream_->push_out();
+    if (is_broken_ || stream_->is_full()) return false;
+    if (!std::exchange(is_held_back_, false)) return true;
+    send_waiting();
+  }
 }
 
 bool Connection::serve(short events) {
-  const int served = rpc_service(context_.get(), events);
-  if (served < 0) return false;
-  // What failed while the connection is well has been refused by the server's RPC layer, or had a
-  // reply that cannot be decoded.
-  for (const std::uint64_t number : std::exchange(broken_, {})) {
-    auto refused = calls_.extract(number);
-    if (refused) refused.mapped()->fail(EIO);
-  }
-  return true;
+  if ((events & POLLOUT) != 0) push_out();
+  return !is_broken_ && ((events & ~POLLOUT) == 0 || stream_->receive(*this));
 }
 
-void Connection::on_reply(rpc_context*, int status, void* data, void* tag) {
-  if (serving) serving->replied(number_of(tag), status, data);
+// Of those that may wait; another call may have had the same xid long ago.
+std::uint64_t Connection::number_of(std::uint32_t xid) const {
+  constexpr std::uint64_t kRound = std::uint64_t{1} << 32U;
+  const std::uint64_t number = (next_number_ & ~(kRound - 1)) | xid;
+  return number < next_number_ ? number : number - kRound;
 }
 
-void Connection::replied(std::uint64_t number, int status, void* data) {
-  if (status == RPC_STATUS_CANCEL) return;  // its context is being destroyed
-  const auto found = calls_.find(number);
-  if (found == calls_.end()) return;  // given up
-  if (status != RPC_STATUS_SUCCESS) {
-    broken_.push_back(number);
-    return;
-  }
+std::span<std::byte> Connection::place_for(std::uint32_t xid) {
+  const auto found = calls_.find(number_of(xid));
+  const bool is_asked = found != calls_.end() && found->second->is_sent;
+  return is_asked ? found->second->place : std::span<std::byte>();
+}
+
+void Connection::replied(RpcReply& reply) {
+  const auto found = calls_.find(number_of(reply.xid));
+  if (found == calls_.end() || !found->second->is_sent) return;  // given up
   note_reply();
   std::unique_ptr<Call> call = std::move(found->second);
   calls_.erase(found);
-  const Call::After after = call->replied(data);
+  const Call::After after = call->replied(reply);
   if (after == Call::After::Done) return;
   call->is_sent = false;
   if (after == Call::After::SendLater) call->not_before = Clock::now() + kMoment;

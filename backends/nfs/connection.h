@@ -24,13 +24,13 @@ namespace claimfs::backends::nfs {
 // reply is sent again. Replies are handed on by its thread, which never waits for anything else, or
 // by the leader: a thread that asks alone and waits for its reply. A call is sent by whoever
 // submits it where that is possible at once. To wake the thread would take longer than either.
-class Connection final : public ReplySource, public std::enable_shared_from_this<Connection> {
+class Connection final : public ReplySource,
+                         private RpcReceiver,
+                         public std::enable_shared_from_this<Connection> {
  public:
   struct Settings {
     std::vector<Address> addresses;  // tried in turn
     std::uint16_t port = 0;
-    int program = 0;
-    int version = 0;
     bool is_reserved = true;
     Clock::duration timeout{};  // without any reply: the connection is made anew
     bool gives_up = false;      // a failed connection fails the calls that wait
@@ -112,8 +112,9 @@ class Connection final : public ReplySource, public std::enable_shared_from_this
   void send_waiting();
   void send(std::uint64_t number, Call& call);
   int poll_timeout_ms();
-  static void on_reply(rpc_context* context, int status, void* data, void* tag);
-  void replied(std::uint64_t number, int status, void* data);
+  void replied(RpcReply& reply) override;
+  std::span<std::byte> place_for(std::uint32_t xid) override;
+  std::uint64_t number_of(std::uint32_t xid) const;
   void note_reply();
   void fail_all(int errno_code);
 
@@ -125,35 +126,33 @@ class Connection final : public ReplySource, public std::enable_shared_from_this
   // Who receives instead of the thread, which then looks at times only; null: nobody.
   std::atomic<const ReplyWaiter*> leader_{nullptr};
 
-  // Has the connection: libnfs' contexts are used by one thread at a time. Callbacks run under it,
-  // so that nobody but the thread may wait for it.
+  // Has the connection. What calls are answered with runs under it, so that nobody but the thread
+  // may wait for it.
   std::mutex mutex_;
   // The rest is guarded by it.
-  struct DestroyContext {
-    void operator()(rpc_context* context) const;
-  };
   std::uint16_t port_;
   std::size_t next_address_ = 0;
   Fd connecting_;
   Clock::time_point connecting_until_{};
-  std::unique_ptr<rpc_context, DestroyContext> context_;
-  std::optional<Identity> told_;  // whom the context speaks for
+  std::optional<RpcStream> stream_;
   Clock::time_point heard_at_{};
   Clock::time_point looked_at_{};
   Clock::time_point retry_at_{};
   Clock::duration pause_{};
   int refusals_ = 0;
   std::minstd_rand jitter_;
-  // By age: what has no reply. Numbers are the tags that libnfs gives back.
+  // By age: what has no reply. A call's xid is what its number ends with: the same when it is sent
+  // again on another connection, so that a server that remembers its replies knows it (RFC 1813 4.4),
+  // and another one when it asks for something else.
   std::map<std::uint64_t, std::unique_ptr<Call>> calls_;
   std::vector<std::unique_ptr<Call>> timers_;
-  std::uint64_t next_number_ = 1;
-  std::size_t unsent_ = 0;             // of these, not on the present connection
-  std::vector<std::uint64_t> broken_;  // told by libnfs that they failed, in one round of it
-  bool is_broken_ = false;             // somebody could not send
-  bool is_asleep_ = false;             // the thread looks at no times
-  bool is_watched_ = false;            // by the thread: replies wake it
-  int alone_ = 0;                      // calls in a row that were the only one
+  std::uint64_t next_number_;
+  std::size_t unsent_ = 0;      // of these, not on the present connection
+  bool is_held_back_ = false;   // some of these wait until the socket takes more
+  bool is_broken_ = false;      // somebody could not send
+  bool is_asleep_ = false;      // the thread looks at no times
+  bool is_watched_ = false;     // by the thread: replies wake it
+  int alone_ = 0;               // calls in a row that were the only one
   std::thread thread_;
 };
 

@@ -33,7 +33,7 @@ void Connection::receive_until(const ReplyWaiter& waiter, const std::function<bo
       // Who has it may be the thread, which may have to wait for a port mapper.
       const std::unique_lock turn(mutex_, std::try_to_lock);
       if (!turn || !receive(waiting[1].revents, is_over, end)) break;
-      waiting[1].fd = rpc_get_fd(context_.get());
+      waiting[1].fd = stream_->descriptor();
     }
     waiting[1].revents = 0;
     if (has_mail()) continue;
@@ -49,7 +49,7 @@ void Connection::receive_until(const ReplyWaiter& waiter, const std::function<bo
 bool Connection::receive(short events, const std::function<bool()>& is_over,
                          Clock::time_point end) {
   const Serving serves(this);
-  if (!context_ || is_broken_) return false;
+  if (!stream_ || is_broken_) return false;
   if (events != 0 && !serve(events)) {
     is_broken_ = true;  // the thread gives it up
     return false;

@@ -1,5 +1,7 @@
 #include "backends/nfs/session.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <future>
@@ -8,15 +10,12 @@ namespace claimfs::backends::nfs {
 
 namespace {
 
-constexpr int kPortMapper = 111;
+constexpr int kPortMapperPort = 111;
 constexpr int kNfsPort = 2049;
 // What a call fails with that the server's RPC layer refuses: over IPv6 no port mapper speaks the
 // older protocol.
 constexpr int kNotUnderstood = EIO;
-constexpr int kMountProgram = 100005;
-constexpr int kNfsProgram = 100003;
-constexpr int kVersion = 3;
-// A server of NFSv3 takes no more in one call, whatever it says, than libnfs decodes.
+// More in one call than any server of NFSv3 is known to take is not asked for, whatever it says.
 constexpr std::uint32_t kMostBytes = 1U << 20U;
 constexpr std::uint32_t kFewestBytes = 4096;
 
@@ -43,32 +42,36 @@ auto ask(Connection& connection, Clock::time_point deadline, Fill fill, Take tak
   return answered.get();
 }
 
-Connection::Settings settings_for(const std::vector<Address>& addresses, int program,
-                                  std::uint16_t port, bool is_reserved) {
+Connection::Settings settings_for(const std::vector<Address>& addresses, std::uint16_t port,
+                                  bool is_reserved) {
   Connection::Settings settings;
   settings.addresses = addresses;
   settings.port = port;
-  settings.program = program;
-  settings.version = kVersion;
   settings.is_reserved = is_reserved;
   settings.timeout = std::chrono::hours(1);  // deadlines end what asks by these
   settings.gives_up = true;
   return settings;
 }
 
-Result<std::uint16_t> port_of(const std::vector<Address>& addresses, int program,
+Result<std::uint16_t> port_of(const std::vector<Address>& addresses, RpcProgram program,
                               Clock::time_point deadline) {
-  Connection port_mapper(settings_for(addresses, 100000, kPortMapper, false));
-  const auto fill = [program](GetPort::Arguments& to) { to = {program, kVersion}; };
-  const Result<std::uint32_t> port =
-      ask<GetPort>(port_mapper, deadline, fill, [](const std::uint32_t& found) { return found; });
+  Connection port_mapper(settings_for(addresses, kPortMapperPort, /*is_reserved=*/false));
+  const Result<std::uint32_t> port = ask<GetPort>(
+      port_mapper, deadline,
+      [program](pmap2_mapping& to) { to = {program.number, program.version, IPPROTO_TCP, 0}; },
+      [](const std::uint32_t& found) { return found; });
   if (port) {
     if (*port == 0 || *port > UINT16_MAX) return failure(EPROTONOSUPPORT);
     return static_cast<std::uint16_t>(*port);
   }
   if (port.error().code != kNotUnderstood) return failure(port.error());
-  const std::optional<std::uint16_t> port6 =
-      TRY(ask<GetAddress>(port_mapper, deadline, fill, [](const pmap3_string_result& found) {
+  std::string network = "tcp6";
+  std::string none;
+  const auto fill = [&](pmap3_mapping& to) {
+    to = {program.number, program.version, network.data(), none.data(), none.data()};
+  };
+  const std::optional<std::uint16_t> port6 = TRY(
+      ask<GetAddress>(port_mapper, deadline, fill, [](const pmap3_string_result& found) {
         return found.addr ? port_of_universal(found.addr) : std::nullopt;
       }));
   if (!port6) return failure(EPROTONOSUPPORT);
@@ -96,11 +99,11 @@ Result<FileHandle> root_of(const volumes::NfsOptions& options,
                            const std::vector<Address>& addresses, const std::string& what,
                            Clock::time_point deadline) {
   const Result<std::uint16_t> port =
-      options.mount_port ? *options.mount_port : port_of(addresses, kMountProgram, deadline);
+      options.mount_port ? *options.mount_port : port_of(addresses, kMountd, deadline);
   if (!port) return failure(mount_failure(port.error().code, what));
-  Connection mountd(settings_for(addresses, kMountProgram, *port, options.reserved_port));
+  Connection mountd(settings_for(addresses, *port, options.reserved_port));
   const Result<MountAnswer> answer = ask<Mount>(
-      mountd, deadline, [path = options.path](Mount::Arguments& to) { to = path.c_str(); },
+      mountd, deadline, [path = options.path](dirpath& to) { to = const_cast<char*>(path.c_str()); },
       [](const mountres3& reply) {
         MountAnswer told;
         told.status = reply.fhs_status;
@@ -155,10 +158,10 @@ Result<MountedExport> mount_export(const volumes::NfsOptions& options, Clock::ti
   std::uint16_t port = kNfsPort;
   if (options.port)
     port = *options.port;
-  else if (const Result<std::uint16_t> found = port_of(addresses, kNfsProgram, deadline))
+  else if (const Result<std::uint16_t> found = port_of(addresses, kNfs, deadline))
     port = *found;
   MountedExport mounted;
-  mounted.connection = settings_for(addresses, kNfsProgram, port, options.reserved_port);
+  mounted.connection = settings_for(addresses, port, options.reserved_port);
   Result<Export> found = ask_for_limits(options, root, mounted.connection, deadline);
   if (!found) return failure(mount_failure(found.error().code, what));
   mounted.found = *found;
@@ -167,7 +170,7 @@ Result<MountedExport> mount_export(const volumes::NfsOptions& options, Clock::ti
   if (!options.port)
     mounted.connection.find_port = [addresses]() -> std::optional<std::uint16_t> {
       const auto soon = Clock::now() + std::chrono::seconds(1);
-      const Result<std::uint16_t> anew = port_of(addresses, kNfsProgram, soon);
+      const Result<std::uint16_t> anew = port_of(addresses, kNfs, soon);
       if (!anew) return std::nullopt;
       return *anew;
     };

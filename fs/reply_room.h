@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace claimfs::fs {
+
+// Says to whoever serves a request where its reply's bytes may be put until it is replied to, for
+// as long as this thread hands the request to libfuse, which tells nothing of it.
+class ReplyRoom {
+ public:
+  explicit ReplyRoom(std::span<std::byte> room) : before_(std::exchange(here_, room)) {}
+  ReplyRoom(const ReplyRoom&) = delete;
+  ~ReplyRoom() { here_ = before_; }
+
+  // Empty: there is none.
+  static std::span<std::byte> of_this_thread() { return here_; }
+
+ private:
+  static inline thread_local std::span<std::byte> here_{};
+  std::span<std::byte> before_;
+};
+
+}  // namespace claimfs::fs
