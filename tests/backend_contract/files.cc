@@ -38,6 +38,48 @@ void reads_end_at_the_end(Volume& volume) {
   CHECK(volume.text_of(*empty.inode).empty());
 }
 
+// Whoever asks may offer memory for the bytes; the answer says where they are.
+void reads_may_use_the_callers_room(Volume& volume) {
+  std::string text;
+  for (int number = 0; text.size() < (3U << 20U) + 5; ++number) text += std::to_string(number) + ' ';
+  const Known known = volume.put(volume.root(), "file", text);
+  const auto file = opened(volume, *known.inode, O_RDWR);
+  const auto agrees = [&](std::size_t size, std::size_t offset) {
+    constexpr std::size_t kGuard = 64;
+    std::string room(size + kGuard, '?');
+    Caller caller = volume.caller;
+    caller.room = std::as_writable_bytes(std::span(room)).first(size);
+    const auto read = ask<std::string>([&](Answer<std::string> answer) {
+      volume.backend().read(
+          caller, *file, size, static_cast<off_t>(offset),
+          [answer = std::move(answer)](Result<std::span<const std::byte>> bytes) mutable {
+            if (!bytes) return answer.complete(failure(bytes.error()));
+            return answer.complete(
+                std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()));
+          });
+    });
+    CHECK(room.substr(size) == std::string(kGuard, '?'));
+    return read && *read == text.substr(std::min(offset, text.size()), size);
+  };
+  const auto all_agree = [&] {
+    for (const std::size_t size : {std::size_t{1}, std::size_t{4096}, std::size_t{50'001},
+                                   std::size_t{131'072}, std::size_t{1U << 20U}, text.size() + 9})
+      for (const std::size_t offset : {std::size_t{0}, std::size_t{77'777}, text.size() - 20'000,
+                                       text.size() - 3, text.size() + 8}) {
+        CAPTURE(size, offset);
+        CHECK(agrees(size, offset));
+      }
+  };
+  all_agree();
+  // With what is newer than what was read before, in its middle and behind its end.
+  CHECK(volume.write(*file, "ANOTHER", 100'000) == 7U);
+  text.replace(100'000, 7, "ANOTHER");
+  const std::size_t end = text.size();
+  CHECK(volume.write(*file, "end", static_cast<off_t>(end + 70'000)) == 3U);
+  text += std::string(70'000, '\0') + "end";
+  all_agree();
+}
+
 void writes_are_seen_by_all(Volume& volume) {
   const Known known = volume.put(volume.root(), "file", "0123456789");
   const auto writer = opened(volume, *known.inode, O_RDWR);
@@ -155,6 +197,7 @@ void unnamed_files_may_get_a_name(Volume& volume) {
 
 constexpr Conformance kConformances[] = {
     {"reads end at the end", reads_end_at_the_end},
+    {"reads may use the caller's room", reads_may_use_the_callers_room},
     {"writes are seen by all", writes_are_seen_by_all},
     {"appends go to the end", appends_go_to_the_end},
     {"truncation cuts and grows", truncation_cuts_and_grows},

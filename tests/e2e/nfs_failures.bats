@@ -138,6 +138,33 @@ spawn_interruptible() { spawn env --default-signal=INT,QUIT "$@"; }
 is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
 has_pending() { ! grep -q '^SigPnd:.0*$' "/proc/$1/status" || ! grep -q '^ShdPnd:.0*$' "/proc/$1/status"; }
 
+@test "what a server still sends to readers that were killed comes into no other reader's file" {
+  serve
+  local number name killed=()
+  for number in {1..8}; do
+    python3 -c 'import sys; sys.stdout.write(f"{sys.argv[1]} of this file, " * 200000)' "$number" >"$HOST/data/$number"
+  done
+  for number in 1 2 3 4; do limit 10 sh -c "exec 3<'$DATA/$number'"; done
+  freeze_nfs_server
+  for number in 1 2 3 4; do
+    spawn dd if="$DATA/$number" iflag=direct bs=1M of=/dev/null
+    killed+=("$SPAWNED")
+    wait_for 10 is_waiting "$SPAWNED"
+  done
+  kill -KILL "${killed[@]}"
+  for name in "${killed[@]}"; do wait_for 10 is_gone "$name"; done
+  # As many as were killed: they have what those had.
+  for number in 5 6 7 8; do
+    spawn sh -c "dd if='$DATA/$number' iflag=direct bs=1M of='$WORK/read-$number' && touch '$WORK/whole-$number'"
+  done
+  thaw_nfs_server
+  for number in 5 6 7 8; do
+    wait_for 20 test -e "$WORK/whole-$number"
+    cmp "$WORK/read-$number" "$HOST/data/$number"
+  done
+  for number in 1 2 3 4; do limit 20 cmp "$DATA/$number" "$HOST/data/$number"; done
+}
+
 @test "nor does it matter that the daemon had no time to take the request before the signal came" {
   serve
   local daemon signal
