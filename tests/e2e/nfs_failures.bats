@@ -138,31 +138,45 @@ spawn_interruptible() { spawn env --default-signal=INT,QUIT "$@"; }
 is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
 has_pending() { ! grep -q '^SigPnd:.0*$' "/proc/$1/status" || ! grep -q '^ShdPnd:.0*$' "/proc/$1/status"; }
 
-@test "what a server still sends to readers that were killed comes into no other reader's file" {
+@test "readers get their own bytes while others beside them are killed" {
   serve
-  local number name killed=()
-  for number in {1..8}; do
-    python3 -c 'import sys; sys.stdout.write(f"{sys.argv[1]} of this file, " * 200000)' "$number" >"$HOST/data/$number"
-  done
-  for number in 1 2 3 4; do limit 10 sh -c "exec 3<'$DATA/$number'"; done
-  freeze_nfs_server
-  for number in 1 2 3 4; do
-    spawn dd if="$DATA/$number" iflag=direct bs=1M of=/dev/null
-    killed+=("$SPAWNED")
-    wait_for 10 is_waiting "$SPAWNED"
-  done
-  kill -KILL "${killed[@]}"
-  for name in "${killed[@]}"; do wait_for 10 is_gone "$name"; done
-  # As many as were killed: they have what those had.
-  for number in 5 6 7 8; do
-    spawn sh -c "dd if='$DATA/$number' iflag=direct bs=1M of='$WORK/read-$number' && touch '$WORK/whole-$number'"
-  done
-  thaw_nfs_server
-  for number in 5 6 7 8; do
-    wait_for 20 test -e "$WORK/whole-$number"
-    cmp "$WORK/read-$number" "$HOST/data/$number"
-  done
-  for number in 1 2 3 4; do limit 20 cmp "$DATA/$number" "$HOST/data/$number"; done
+  python3 - "$HOST/data" "$DATA" <<'PY'
+import concurrent.futures, mmap, os, random, signal, sys
+there, here = sys.argv[1:]
+SIZE, PIECE = 4 << 20, 1 << 20
+for number in range(8):
+    with open(f"{there}/{number}", "wb") as file:
+        file.write(f"{number:07} ".encode() * (SIZE // 8))
+def read_all(number):
+    expected = f"{number:07} ".encode() * (PIECE // 8)
+    file = os.open(f"{here}/{number}", os.O_RDONLY | os.O_DIRECT)
+    buffer = mmap.mmap(-1, PIECE)
+    for at in range(0, SIZE, PIECE):
+        assert os.preadv(file, [buffer], at) == PIECE and buffer[:] == expected, f"file {number} at {at}"
+    os.close(file)
+def read_and_be_killed(chance):
+    child = os.fork()
+    if child == 0:
+        try:
+            while True:
+                read_all(chance.randrange(8))
+        except BaseException as error:
+            print(error, flush=True)
+            os._exit(1)
+    try:
+        signal.sigtimedwait([], chance.uniform(0.001, 0.02))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "a reader has ended by itself"
+seed = random.randrange(1 << 32)
+print("seed", seed)
+with concurrent.futures.ProcessPoolExecutor(6) as pool:
+    killing = [pool.submit(read_and_be_killed, random.Random(seed + number)) for number in range(400)]
+    reading = [pool.submit(read_all, number % 8) for number in range(200)]
+    for each in killing + reading:
+        each.result(timeout=100)
+PY
 }
 
 @test "nor does it matter that the daemon had no time to take the request before the signal came" {
