@@ -284,6 +284,10 @@ class NfsBackend final : public Backend {
                        std::shared_ptr<NfsDirectory::Batch> batch, std::uint32_t bytes,
                        Answer<std::uint64_t> answer);
   void read_on(std::shared_ptr<Listing> listing);
+  bool has_entries(const std::shared_ptr<Listing>& listing,
+                   const std::shared_ptr<const NfsDirectory::Batch>& batch);
+  bool has_no_entries(const std::shared_ptr<Listing>& listing, const NfsDirectory::Batch& asked,
+                      const Error& error);
   // What the name is known to stand for, if the file has not changed since.
   std::optional<KnownNames::Known> known(const NfsInode& directory, std::string_view name) const;
   bool is_known_absent(const NfsInode& directory, std::string_view name) const;

@@ -79,7 +79,9 @@ class CallOf final : public Call {
           handle = (next++)->raw();
         });
     }
-    return to.send(P::call(xid, ticket().identity), [&](ZDR* zdr) { return P::encode(zdr, arguments); }, P::data(arguments));
+    return to.send(
+        P::call(xid, ticket().identity), [&](ZDR* zdr) { return P::encode(zdr, arguments); },
+        P::data(arguments));
   }
 
   After replied(RpcReply& message) override {

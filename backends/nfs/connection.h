@@ -142,17 +142,17 @@ class Connection final : public ReplySource,
   int refusals_ = 0;
   std::minstd_rand jitter_;
   // By age: what has no reply. A call's xid is what its number ends with: the same when it is sent
-  // again on another connection, so that a server that remembers its replies knows it (RFC 1813 4.4),
-  // and another one when it asks for something else.
+  // again on another connection, so that a server that remembers its replies knows it (RFC
+  // 1813 4.4), and another one when it asks for something else.
   std::map<std::uint64_t, std::unique_ptr<Call>> calls_;
   std::vector<std::unique_ptr<Call>> timers_;
   std::uint64_t next_number_;
-  std::size_t unsent_ = 0;      // of these, not on the present connection
-  bool is_held_back_ = false;   // some of these wait until the socket takes more
-  bool is_broken_ = false;      // somebody could not send
-  bool is_asleep_ = false;      // the thread looks at no times
-  bool is_watched_ = false;     // by the thread: replies wake it
-  int alone_ = 0;               // calls in a row that were the only one
+  std::size_t unsent_ = 0;     // of these, not on the present connection
+  bool is_held_back_ = false;  // some of these wait until the socket takes more
+  bool is_broken_ = false;     // somebody could not send
+  bool is_asleep_ = false;     // the thread looks at no times
+  bool is_watched_ = false;    // by the thread: replies wake it
+  int alone_ = 0;              // calls in a row that were the only one
   std::thread thread_;
 };
 

@@ -25,7 +25,27 @@ struct NfsBackend::Listing {
   DirectorySink& sink;
   Answer<void> answer;
   bool has_given = false;
-  bool has_begun_anew = false;  // after the server forgot the cookie's verifier
+  bool has_dropped_verifier = false;  // which the server does not accept any more
+  // Where the search for the cursor goes on; none: its cookie is good.
+  std::optional<std::uint64_t> searched_to{};
+  int searches_left = 3;
+
+  // The server does not go on by this cookie, with which verifier ever.
+  bool begin_search() {
+    if (cursor == 0 || searches_left-- == 0) return false;
+    searched_to = 0;
+    return true;
+  }
+  // Where the names behind the cursor begin; none: not here. Cookies count up, or the cursor's own
+  // comes before any larger one.
+  std::optional<std::size_t> found_in(const NfsDirectory::Batch& batch) const {
+    const auto at = std::ranges::find_if(
+        batch.names, [this](std::uint64_t cookie) { return cookie >= cursor; },
+        &NfsDirectory::Name::cookie);
+    if (at == batch.names.end() && !batch.is_last) return std::nullopt;
+    const bool is_itself = at != batch.names.end() && at->cookie == cursor;
+    return at - batch.names.begin() + (is_itself ? 1 : 0);
+  }
 
   // Gives the names from there on. False: the sink is full, or this was all.
   bool give(const NfsDirectory::Batch& batch, std::size_t first, NfsBackend& backend) {
@@ -199,48 +219,64 @@ void NfsBackend::read_on(std::shared_ptr<Listing> listing) {
     if (listing->cursor == 0 && !came_with_open) directory.last.reset();
     last = directory.last;
   }
-  if (const auto at = last ? last->behind(listing->cursor) : std::nullopt) {
-    if (!listing->give(*last, *at, *this)) {
-      listing->answer.complete({});
-      return;
-    }
+  const auto behind =
+      last && !listing->searched_to ? last->behind(listing->cursor) : std::optional<std::size_t>();
+  if (behind && !listing->give(*last, *behind, *this)) {
+    listing->answer.complete({});
+    return;
   }
   auto batch = std::make_shared<NfsDirectory::Batch>();
-  batch->before = listing->cursor;
+  batch->before = listing->searched_to.value_or(listing->cursor);
   batch->changes_before = directory.news()->changes();
-  if (last && listing->cursor != 0)
+  if (last && batch->before != 0)
     std::copy(std::begin(last->verifier), std::end(last->verifier), batch->verifier);
-  ask_for_entries(
-      listing->ticket, directory.handle(), directory.news(), batch, kReplyBytes,
-      [this, listing, batch](const Result<std::uint64_t>& device) {
-        NfsDirectory& read = listing->directory;
-        if (!device) {
-          // The cookie's verifier has gone: the server has changed it with the directory. Cookies
-          // of most mean the same still.
-          const bool has_verifier =
-              std::ranges::any_of(batch->verifier, [](char byte) { return byte != 0; });
-          if (device.error().code == EINVAL && has_verifier && !listing->has_begun_anew) {
-            listing->has_begun_anew = true;
-            {
-              std::scoped_lock lock(read.mutex);
-              read.last.reset();
-            }
-            read_on(listing);
-            return true;
-          }
-          if (listing->has_given)  // the error comes again with the next reading
-            return listing->answer.complete({});
-          return listing->answer.fail(device.error().code);
-        }
-        {
-          std::scoped_lock lock(read.mutex);
-          read.last = batch;
-        }
-        if (!listing->give(*batch, 0, *this) || listing->has_given)
-          return listing->answer.complete({});
-        read_on(listing);  // all of it was hidden
-        return true;
-      });
+  ask_for_entries(listing->ticket, directory.handle(), directory.news(), batch, kReplyBytes,
+                  [this, listing, batch](const Result<std::uint64_t>& device) {
+                    if (!device) return has_no_entries(listing, *batch, device.error());
+                    return has_entries(listing, batch);
+                  });
+}
+
+bool NfsBackend::has_no_entries(const std::shared_ptr<Listing>& listing,
+                                const NfsDirectory::Batch& asked, const Error& error) {
+  const bool has_verifier =
+      std::ranges::any_of(asked.verifier, [](char byte) { return byte != 0; });
+  bool goes_on = false;
+  // The cookie's verifier has gone: the server has changed it with the directory. Cookies of most
+  // mean the same still. Others want to be read from the beginning (Linux does that with all).
+  if (error.code == EINVAL && has_verifier && !listing->has_dropped_verifier)
+    goes_on = listing->has_dropped_verifier = true;
+  else if (error.code == EINVAL)
+    goes_on = listing->begin_search();
+  if (goes_on) {
+    {
+      std::scoped_lock lock(listing->directory.mutex);
+      listing->directory.last.reset();
+    }
+    read_on(listing);
+    return true;
+  }
+  if (listing->has_given)  // the error comes again with the next reading
+    return listing->answer.complete({});
+  return listing->answer.fail(error.code);
+}
+
+bool NfsBackend::has_entries(const std::shared_ptr<Listing>& listing,
+                             const std::shared_ptr<const NfsDirectory::Batch>& batch) {
+  {
+    std::scoped_lock lock(listing->directory.mutex);
+    listing->directory.last = batch;
+  }
+  std::size_t first = 0;
+  if (listing->searched_to) {
+    const std::optional<std::size_t> found = listing->found_in(*batch);
+    listing->searched_to = found ? std::nullopt : std::optional(batch->names.back().cookie);
+    first = found.value_or(batch->names.size());
+  }
+  if (!listing->give(*batch, first, *this) || listing->has_given)
+    return listing->answer.complete({});
+  read_on(listing);  // all of it was hidden, or comes before
+  return true;
 }
 
 // What changes a directory is on the server's disk when it has answered (RFC 1813 4.8).

@@ -47,20 +47,26 @@ using GetAttributes =
     Procedure<kNfs, GETATTR3args, GETATTR3res, NFS3_GETATTR, &zdr_GETATTR3args, &zdr_GETATTR3res>;
 using SetAttributes =
     Procedure<kNfs, SETATTR3args, SETATTR3res, NFS3_SETATTR, &zdr_SETATTR3args, &zdr_SETATTR3res>;
-using Lookup = Procedure<kNfs, LOOKUP3args, LOOKUP3res, NFS3_LOOKUP, &zdr_LOOKUP3args, &zdr_LOOKUP3res>;
-using Access = Procedure<kNfs, ACCESS3args, ACCESS3res, NFS3_ACCESS, &zdr_ACCESS3args, &zdr_ACCESS3res>;
-using ReadLink =
-    Procedure<kNfs, READLINK3args, READLINK3res, NFS3_READLINK, &zdr_READLINK3args, &zdr_READLINK3res>;
-using Create = Procedure<kNfs, CREATE3args, CREATE3res, NFS3_CREATE, &zdr_CREATE3args, &zdr_CREATE3res>;
+using Lookup =
+    Procedure<kNfs, LOOKUP3args, LOOKUP3res, NFS3_LOOKUP, &zdr_LOOKUP3args, &zdr_LOOKUP3res>;
+using Access =
+    Procedure<kNfs, ACCESS3args, ACCESS3res, NFS3_ACCESS, &zdr_ACCESS3args, &zdr_ACCESS3res>;
+using ReadLink = Procedure<kNfs, READLINK3args, READLINK3res, NFS3_READLINK, &zdr_READLINK3args,
+                           &zdr_READLINK3res>;
+using Create =
+    Procedure<kNfs, CREATE3args, CREATE3res, NFS3_CREATE, &zdr_CREATE3args, &zdr_CREATE3res>;
 using MakeDirectory =
     Procedure<kNfs, MKDIR3args, MKDIR3res, NFS3_MKDIR, &zdr_MKDIR3args, &zdr_MKDIR3res>;
 using MakeSymlink =
     Procedure<kNfs, SYMLINK3args, SYMLINK3res, NFS3_SYMLINK, &zdr_SYMLINK3args, &zdr_SYMLINK3res>;
-using MakeNode = Procedure<kNfs, MKNOD3args, MKNOD3res, NFS3_MKNOD, &zdr_MKNOD3args, &zdr_MKNOD3res>;
-using Remove = Procedure<kNfs, REMOVE3args, REMOVE3res, NFS3_REMOVE, &zdr_REMOVE3args, &zdr_REMOVE3res>;
+using MakeNode =
+    Procedure<kNfs, MKNOD3args, MKNOD3res, NFS3_MKNOD, &zdr_MKNOD3args, &zdr_MKNOD3res>;
+using Remove =
+    Procedure<kNfs, REMOVE3args, REMOVE3res, NFS3_REMOVE, &zdr_REMOVE3args, &zdr_REMOVE3res>;
 using RemoveDirectory =
     Procedure<kNfs, RMDIR3args, RMDIR3res, NFS3_RMDIR, &zdr_RMDIR3args, &zdr_RMDIR3res>;
-using Rename = Procedure<kNfs, RENAME3args, RENAME3res, NFS3_RENAME, &zdr_RENAME3args, &zdr_RENAME3res>;
+using Rename =
+    Procedure<kNfs, RENAME3args, RENAME3res, NFS3_RENAME, &zdr_RENAME3args, &zdr_RENAME3res>;
 using Link = Procedure<kNfs, LINK3args, LINK3res, NFS3_LINK, &zdr_LINK3args, &zdr_LINK3res>;
 using ReadDirectoryPlus = Procedure<kNfs, READDIRPLUS3args, READDIRPLUS3res, NFS3_READDIRPLUS,
                                     &zdr_READDIRPLUS3args, &zdr_READDIRPLUS3res>;
@@ -68,9 +74,10 @@ using FileSystemState3 =
     Procedure<kNfs, FSSTAT3args, FSSTAT3res, NFS3_FSSTAT, &zdr_FSSTAT3args, &zdr_FSSTAT3res>;
 using FileSystemLimits =
     Procedure<kNfs, FSINFO3args, FSINFO3res, NFS3_FSINFO, &zdr_FSINFO3args, &zdr_FSINFO3res>;
-using PathLimits =
-    Procedure<kNfs, PATHCONF3args, PATHCONF3res, NFS3_PATHCONF, &zdr_PATHCONF3args, &zdr_PATHCONF3res>;
-using Commit = Procedure<kNfs, COMMIT3args, COMMIT3res, NFS3_COMMIT, &zdr_COMMIT3args, &zdr_COMMIT3res>;
+using PathLimits = Procedure<kNfs, PATHCONF3args, PATHCONF3res, NFS3_PATHCONF, &zdr_PATHCONF3args,
+                             &zdr_PATHCONF3res>;
+using Commit =
+    Procedure<kNfs, COMMIT3args, COMMIT3res, NFS3_COMMIT, &zdr_COMMIT3args, &zdr_COMMIT3res>;
 
 // Its data may have been received where they are wanted.
 struct Read : Procedure<kNfs, READ3args, READ3res, NFS3_READ, &zdr_READ3args, &zdr_READ3res> {
@@ -102,13 +109,13 @@ struct Write : Procedure<kNfs, WRITE3args, WRITE3res, NFS3_WRITE, &zdr_WRITE3arg
 using Mount = Procedure<kMountd, dirpath, mountres3, MOUNT3_MNT, &zdr_dirpath, &zdr_mountres3>;
 
 // Where a program listens, by the port mapper; 0 when it is not there.
-using GetPort = Procedure<kPortMapper, pmap2_mapping, std::uint32_t, PMAP2_GETPORT, &zdr_pmap2_mapping,
-                          &::libnfs_zdr_u_int>;
+using GetPort = Procedure<kPortMapper, pmap2_mapping, std::uint32_t, PMAP2_GETPORT,
+                          &zdr_pmap2_mapping, &::libnfs_zdr_u_int>;
 
 // The same of IPv6, of which the older protocol knows nothing: a universal address (RFC 5665),
 // empty when it is not there.
-using GetAddress = Procedure<kPortMapper3, pmap3_mapping, pmap3_string_result, PMAP3_GETADDR, &zdr_pmap3_mapping,
-                             &zdr_pmap3_string_result>;
+using GetAddress = Procedure<kPortMapper3, pmap3_mapping, pmap3_string_result, PMAP3_GETADDR,
+                             &zdr_pmap3_mapping, &zdr_pmap3_string_result>;
 
 // Whether a reply begins with an nfsstat3: those of the NFS program.
 template <class Reply>

@@ -135,22 +135,21 @@ void NfsBackend::read_over(TicketPointer ticket, const ReadRange& range,
     answer.complete(std::span<const std::byte>(bytes.all()));
     return;
   }
-  read_from_server(
-      std::move(ticket), range,
-      [written = std::move(written), view = std::move(view), begin = range.offset,
-       bytes = std::move(bytes),
-       answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
-        if (!read) return answer.complete(std::move(read));
-        bytes.keep(*read, 0);
-        // What the server does not have are zeros, up to where it was written here.
-        const std::uint64_t written_here = view.end > begin ? view.end - begin : 0;
-        const std::size_t end = std::min<std::uint64_t>(
-            bytes.all().size(), std::max<std::uint64_t>(read->size(), written_here));
-        const std::span<std::byte> seen = bytes.all().first(end);
-        std::ranges::fill(seen.subspan(read->size()), std::byte{0});
-        written->lay_over(view, begin, seen);
-        return answer.complete(std::span<const std::byte>(seen));
-      });
+  read_from_server(std::move(ticket), range,
+                   [written = std::move(written), view = std::move(view), begin = range.offset,
+                    bytes = std::move(bytes),
+                    answer = std::move(answer)](Result<std::span<const std::byte>> read) mutable {
+                     if (!read) return answer.complete(std::move(read));
+                     bytes.keep(*read, 0);
+                     // What the server does not have are zeros, up to where it was written here.
+                     const std::uint64_t written_here = view.end > begin ? view.end - begin : 0;
+                     const std::size_t end = std::min<std::uint64_t>(
+                         bytes.all().size(), std::max<std::uint64_t>(read->size(), written_here));
+                     const std::span<std::byte> seen = bytes.all().first(end);
+                     std::ranges::fill(seen.subspan(read->size()), std::byte{0});
+                     written->lay_over(view, begin, seen);
+                     return answer.complete(std::span<const std::byte>(seen));
+                   });
 }
 
 void NfsBackend::read_from_server(TicketPointer ticket, const ReadRange& range,

@@ -21,9 +21,9 @@ constexpr std::size_t kMostOfArguments = 16384;
 constexpr std::size_t kMostOfRecord = (1U << 20U) + 65536;
 // To copy less is cheaper than another system call, or a longer one.
 constexpr std::size_t kWorthNoCopy = 16384;
-constexpr std::size_t kAhead = 65536;   // received at once
+constexpr std::size_t kAhead = 65536;    // received at once
 constexpr std::size_t kHeadAhead = 132;  // of a READ's reply, as far as the data
-constexpr int kRounds = 16;             // others want the connection, too
+constexpr int kRounds = 16;              // others want the connection, too
 
 iovec part(std::span<const std::byte> bytes) {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};
@@ -139,11 +139,13 @@ std::optional<RpcStream::Filled> RpcStream::fill(RpcReceiver& to) {
   if (arriving_) {
     of_data = arriving_->size - arriving_->got;
     const std::span<std::byte> place = to.place_for(arriving_->xid);
-    parts[0] = part(place.empty() ? thread_buffer(of_data) : place.subspan(arriving_->got, of_data));
+    parts[0] =
+        part(place.empty() ? thread_buffer(of_data) : place.subspan(arriving_->got, of_data));
   }
   parts[1] = part(in_.room(wanted_ahead()));
   const ssize_t got = ::readv(socket_.get(), parts.data(), static_cast<int>(parts.size()));
-  const Filled filled{of_data + parts[1].iov_len, static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+  const Filled filled{of_data + parts[1].iov_len,
+                      static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return filled;
   if (got <= 0) return std::nullopt;
   of_data = std::min(of_data, filled.got);

@@ -58,7 +58,9 @@ Result<std::uint16_t> port_of(const std::vector<Address>& addresses, RpcProgram 
   Connection port_mapper(settings_for(addresses, kPortMapperPort, /*is_reserved=*/false));
   const Result<std::uint32_t> port = ask<GetPort>(
       port_mapper, deadline,
-      [program](pmap2_mapping& to) { to = {program.number, program.version, IPPROTO_TCP, 0}; },
+      [program](pmap2_mapping& to) {
+        to = {program.number, program.version, IPPROTO_TCP, 0};
+      },
       [](const std::uint32_t& found) { return found; });
   if (port) {
     if (*port == 0 || *port > UINT16_MAX) return failure(EPROTONOSUPPORT);
@@ -70,8 +72,8 @@ Result<std::uint16_t> port_of(const std::vector<Address>& addresses, RpcProgram 
   const auto fill = [&](pmap3_mapping& to) {
     to = {program.number, program.version, network.data(), none.data(), none.data()};
   };
-  const std::optional<std::uint16_t> port6 = TRY(
-      ask<GetAddress>(port_mapper, deadline, fill, [](const pmap3_string_result& found) {
+  const std::optional<std::uint16_t> port6 =
+      TRY(ask<GetAddress>(port_mapper, deadline, fill, [](const pmap3_string_result& found) {
         return found.addr ? port_of_universal(found.addr) : std::nullopt;
       }));
   if (!port6) return failure(EPROTONOSUPPORT);
@@ -103,7 +105,8 @@ Result<FileHandle> root_of(const volumes::NfsOptions& options,
   if (!port) return failure(mount_failure(port.error().code, what));
   Connection mountd(settings_for(addresses, *port, options.reserved_port));
   const Result<MountAnswer> answer = ask<Mount>(
-      mountd, deadline, [path = options.path](dirpath& to) { to = const_cast<char*>(path.c_str()); },
+      mountd, deadline,
+      [path = options.path](dirpath& to) { to = const_cast<char*>(path.c_str()); },
       [](const mountres3& reply) {
         MountAnswer told;
         told.status = reply.fhs_status;

@@ -41,7 +41,8 @@ void reads_end_at_the_end(Volume& volume) {
 // Whoever asks may offer memory for the bytes; the answer says where they are.
 void reads_may_use_the_callers_room(Volume& volume) {
   std::string text;
-  for (int number = 0; text.size() < (3U << 20U) + 5; ++number) text += std::to_string(number) + ' ';
+  for (int number = 0; text.size() < (3U << 20U) + 5; ++number)
+    text += std::to_string(number) + ' ';
   const Known known = volume.put(volume.root(), "file", text);
   const auto file = opened(volume, *known.inode, O_RDWR);
   const auto agrees = [&](std::size_t size, std::size_t offset) {

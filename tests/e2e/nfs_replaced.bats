@@ -239,6 +239,30 @@ PY
   grep -qx BAD_COOKIE "$WORK/asked"
 }
 
+@test "a server that begins anew with a listing when anything changes: its place is found, also where names have gone" {
+  serve_subtrees strict
+  limit 100 python3 - "$DATA" <<'PY'
+import os, sys
+os.chdir(sys.argv[1])
+names = {f"{number:04}" for number in range(2000)}
+for name in sorted(names):
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+seen = []
+for entry in os.scandir("."):
+    seen.append(entry.name)
+    if len(seen) in (10, 1000):
+        os.close(os.open(f"new{len(seen)}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+assert len(seen) == len(set(seen)) and names <= set(seen), (len(seen), len(set(seen)))
+# As rm -r does: what was listed last has gone, too, when it goes on.
+removed = 0
+for entry in os.scandir("."):
+    os.unlink(entry.name)
+    removed += 1
+assert removed == 2002 and os.listdir(".") == [], removed
+PY
+  grep -qx BAD_COOKIE "$WORK/asked"
+}
+
 @test "what is written while a file's time is on its way to the server goes after it" {
   serve_subtrees SETATTR
   limit 60 python3 - "$DATA/file" "$WORK/asked" <<'PY'

@@ -2,9 +2,10 @@
 """A server of NFSv3 and MOUNT on one port of loopback, with a tree in memory, whose handles say in which directory a file
 is, as those of exports with subtree_check do: after a move into another directory the old one is stale.
 
-  subtree_server.py PORT FILE [keep|verify|PROCEDURE]
+  subtree_server.py PORT FILE [keep|verify|strict|PROCEDURE]
        writes the name of each procedure to FILE, and STALE for each stale handle; keep: handles stay as they were;
        verify: a listing goes on only as long as its directory has not changed, and BAD_COOKIE is written when it has;
+       strict: the same, and who has no verifier is refused, too, but at the beginning;
        PROCEDURE: the reply to the first call of it is lost with the connection, and the second is to come again later
 """
 
@@ -89,7 +90,7 @@ FAILED = {"GETATTR": b"", "LOOKUP": NO_ATTRIBUTES, "ACCESS": NO_ATTRIBUTES, "REA
 class Tree:
     def __init__(self, log, habit):
         self.log, self.keeps, self.lost, self.lock, self.last = log, habit == "keep", habit, threading.Lock(), 1
-        self.verifies = habit == "verify"
+        self.verifies, self.is_strict = habit in ("verify", "strict"), habit == "strict"
         self.lost_calls = 0
         self.root = Node(1, DIRECTORY, 0o777)
         self.nodes = {1: self.root}
@@ -231,15 +232,16 @@ class Tree:
         directory = self.node(arguments)
         cookie, asked_with = arguments.take("Q8s")
         verifier = struct.pack(">Q", directory.changed) if self.verifies else VERIFIER
-        if self.verifies and cookie and asked_with not in (verifier, NO_VERIFIER):
+        if self.verifies and cookie and asked_with not in (verifier, verifier if self.is_strict else NO_VERIFIER):
             self.told("BAD_COOKIE")
             raise Failure(BAD_COOKIE)
         reply = directory.optional() + verifier
-        names = sorted(directory.names.items())
-        for at, (name, node) in enumerate(names[cookie:cookie + NAMES_IN_REPLY], cookie + 1):
-            reply += (struct.pack(">IQ", 1, node.number) + opaque(name.encode()) + struct.pack(">Q", at) +
+        # By age; a name's cookie is its file's number, which stays whatever comes and goes.
+        names = sorted((node.number, name, node) for name, node in directory.names.items() if node.number > cookie)
+        for number, name, node in names[:NAMES_IN_REPLY]:
+            reply += (struct.pack(">IQ", 1, number) + opaque(name.encode()) + struct.pack(">Q", number) +
                       node.optional() + struct.pack(">I", 1) + opaque(self.handle(node, directory)))
-        return reply + struct.pack(">II", 0, cookie + NAMES_IN_REPLY >= len(names))
+        return reply + struct.pack(">II", 0, len(names) <= NAMES_IN_REPLY)
 
     def fsstat(self, arguments):
         return self.node(arguments).optional() + struct.pack(">6QI", *[1 << 30] * 6, 0)

@@ -70,7 +70,8 @@ class Server {
   }
   void say(const std::string& bytes) const {
     for (std::size_t at = 0; at < bytes.size();) {
-      const ssize_t sent = ::send(client_.get(), bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
+      const ssize_t sent =
+          ::send(client_.get(), bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
       REQUIRE(sent > 0);
       at += static_cast<std::size_t>(sent);
     }
@@ -105,7 +106,7 @@ class Server {
 struct Ended {
   int error = 0;
   bool was_sent_before = false;
-  std::string data;                  // of a READ
+  std::string data;  // of a READ
   const char* data_at = nullptr;
 };
 
@@ -122,20 +123,20 @@ std::future<Ended> ask(Connection& connection, Fill fill, std::span<std::byte> p
   auto ticket = std::make_shared<Ticket>();
   ticket->deadline = deadline;
   auto promise = std::make_shared<std::promise<Ended>>();
-  auto call = make_call<P>(
-      std::move(ticket), std::move(fill),
-      [promise](Result<typename P::Reply*> reply, bool was_sent_before) {
-        Ended ended{.error = reply ? 0 : reply.error().code, .was_sent_before = was_sent_before,
-                    .data = {}};
-        if constexpr (std::is_same_v<P, Read>) {
-          if (reply) {
-            const auto& data = (*reply)->READ3res_u.resok.data;
-            ended.data.assign(data.data_val, data.data_len);
-            ended.data_at = data.data_val;
-          }
-        }
-        promise->set_value(ended);
-      });
+  auto call = make_call<P>(std::move(ticket), std::move(fill),
+                           [promise](Result<typename P::Reply*> reply, bool was_sent_before) {
+                             Ended ended{.error = reply ? 0 : reply.error().code,
+                                         .was_sent_before = was_sent_before,
+                                         .data = {}};
+                             if constexpr (std::is_same_v<P, Read>) {
+                               if (reply) {
+                                 const auto& data = (*reply)->READ3res_u.resok.data;
+                                 ended.data.assign(data.data_val, data.data_len);
+                                 ended.data_at = data.data_val;
+                               }
+                             }
+                             promise->set_value(ended);
+                           });
   call->place = place;
   connection.submit(std::move(call));
   return promise->get_future();
@@ -249,7 +250,8 @@ TEST_CASE("a READ that a broken connection has cut is read anew", "[nfs_connecti
   std::string place(200'000, '?');
   auto ended = ask_to_read(connection, std::as_writable_bytes(std::span(place)));
   server.accept();
-  server.say(Server::reply_to(server.hear(), read_results(std::string(200'000, 'd'))).substr(0, 99'999));
+  server.say(
+      Server::reply_to(server.hear(), read_results(std::string(200'000, 'd'))).substr(0, 99'999));
   server.hang_up();
   server.accept();
   server.say(Server::reply_to(server.hear(), read_results(std::string(200'000, 'e'))));

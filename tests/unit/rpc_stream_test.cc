@@ -142,9 +142,9 @@ TEST_CASE("a call is written as RFC 5531 says", "[rpc]") {
   Ends ends;
   Identity caller{.uid = 7, .gid = 8, .group_count = 2};
   caller.groups = {100, 200};
-  REQUIRE(ends.stream->send({.xid = 42, .program = 100003, .version = 3, .procedure = 6,
-                             .caller = &caller},
-                            [](ZDR* to) { return encode_word(to, 99); }, {}));
+  REQUIRE(ends.stream->send(
+      {.xid = 42, .program = 100003, .version = 3, .procedure = 6, .caller = &caller},
+      [](ZDR* to) { return encode_word(to, 99); }, {}));
   CHECK(ends.heard().empty());  // with the next push
   REQUIRE(ends.stream->push_out());
   CHECK_FALSE(ends.stream->is_full());
@@ -199,8 +199,8 @@ TEST_CASE("data go out behind the call as they were when it was sent", "[rpc]") 
   }
   heard += ends.heard();
   CHECK(was_full == (size > 500'000));  // more than the socket takes at once
-  const Words call = Words() << 0 << 2 << 0 << 0 << 0 << 1 << 28 << 0 << 7
-                             << std::string("claimfs") << 0 << 0 << 0 << 0 << 0 << 5;
+  const Words call = Words() << 0 << 2 << 0 << 0 << 0 << 1 << 28 << 0 << 7 << std::string("claimfs")
+                             << 0 << 0 << 0 << 0 << 0 << 5;
   Words first = Words() << 1 << call.bytes();
   Words second = Words() << 2 << call.bytes();
   const std::string expected = record(first) + record(second << sent);
@@ -266,9 +266,12 @@ TEST_CASE("a READ is decoded from wherever its data are", "[rpc]") {
   shorter.replace(4 + 24 + 4 + 4 + 84 + 8, 4, (Words() << 300'000).bytes());
   const std::string refused = record(accepted(1) << 13 << 0 << std::string(200'000, 'x'));
   const Row rows[] = {
-      {"exact", exact, 200'000, true},          {"more room than data", exact, 250'000, true},
-      {"less room than data", exact, 199'999, false}, {"no room", exact, 0, false},
-      {"a longer record", longer, 250'000, false},    {"longer data", shorter, 400'000, false},
+      {"exact", exact, 200'000, true},
+      {"more room than data", exact, 250'000, true},
+      {"less room than data", exact, 199'999, false},
+      {"no room", exact, 0, false},
+      {"a longer record", longer, 250'000, false},
+      {"longer data", shorter, 400'000, false},
       {"an error", refused, 250'000, false},
   };
   for (const Row& row : rows) {
@@ -326,8 +329,8 @@ TEST_CASE("a reply in fragments is put together", "[rpc]") {
 TEST_CASE("a server that refuses a call at the RPC layer says so", "[rpc]") {
   Ends ends;
   Notes notes;
-  ends.say(record(Words() << 1 << 1 << 1 << 1 << 5));                // denied: AUTH_TOOWEAK
-  ends.say(record(Words() << 2 << 1 << 0 << 0 << 0 << 2 << 3 << 4)); // of other versions
+  ends.say(record(Words() << 1 << 1 << 1 << 1 << 5));                 // denied: AUTH_TOOWEAK
+  ends.say(record(Words() << 2 << 1 << 0 << 0 << 0 << 2 << 3 << 4));  // of other versions
   ends.say(record(Words() << 3 << 1 << 0 << 6 << 5 << std::string("verif") << 0 << 33));
   REQUIRE(ends.stream->receive(notes));
   CHECK_FALSE(notes.told.at(1).is_accepted);
@@ -343,7 +346,8 @@ TEST_CASE("what is no RPC breaks the connection", "[rpc]") {
   const Row rows[] = {
       {"a call", record(Words() << 1 << 0 << 2 << 100003 << 3 << 1)},
       {"too long", (Words() << (kLast | 0x7fffffffU)).bytes()},
-      {"too long in fragments", (Words() << 1'000'000 << std::string(1'000'000, 'x') << 500'000).bytes()},
+      {"too long in fragments",
+       (Words() << 1'000'000 << std::string(1'000'000, 'x') << 500'000).bytes()},
       {"nothing in it", record(Words())},
       {"no results", record(Words() << 1 << 1 << 0 << 0 << 0)},
       {"a verifier that is too long", record(Words() << 1 << 1 << 0 << 6 << 404 << 0 << 0 << 0)},
