@@ -27,7 +27,7 @@ Result<std::vector<Address>> addresses_of(const std::string& host);
 // when it has none.
 std::optional<std::uint16_t> port_of_universal(std::string_view address);
 
-// Begins to connect to a TCP port, with TCP_NODELAY and keepalive: libnfs sets neither (NFS.md 2).
+// Begins to connect to a TCP port, with TCP_NODELAY and keepalive.
 // Reserved: from a port below 1024, where this process may have one; otherwise from any. The socket
 // does not block; it is writable when connected(), or that it failed, is known.
 Result<Fd> begin_connecting(const Address& to, std::uint16_t port, bool reserved);
