@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/rpc_records.h"
 
 namespace claimfs::tests {
 
@@ -22,15 +23,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
-
-std::string words(std::initializer_list<std::uint32_t> values) {
-  std::string bytes;
-  for (const std::uint32_t value : values) {
-    const std::uint32_t big_endian = ::htonl(value);
-    bytes.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
-  }
-  return bytes;
-}
 
 std::uint32_t word(const std::string& bytes, std::size_t at) {
   std::uint32_t big_endian = 0;
@@ -77,12 +69,9 @@ class Server {
     }
   }
   // The reply to what was heard, with these results.
-  static std::string reply_to(const std::string& heard, const std::string& results) {
-    return words({0x80000000U | static_cast<std::uint32_t>(24 + results.size()), word(heard, 0), 1,
-                  0, 0, 0, 0}) +
-           results;
+  static std::string reply_to(const std::string& heard, const Words& results) {
+    return record(accepted(word(heard, 0)) << results.bytes());
   }
-  static std::string attributes() { return std::string(84, '\1'); }
 
   Connection::Settings settings;
 
@@ -157,10 +146,13 @@ std::future<Ended> ask_to_read(Connection& connection, std::span<std::byte> plac
       place, deadline);
 }
 
-std::string read_results(const std::string& data) {
+Words read_results(const std::string& data) {
   const auto size = static_cast<std::uint32_t>(data.size());
-  return words({0, 0, size, 1, size}) + data;
+  return Words() << 0 << 0 << size << 1 << size << data;
 }
+
+// Those of a GETATTR that has succeeded.
+Words attributes_told() { return Words() << 0 << std::string(84, 'a'); }
 
 bool is_over(const std::future<Ended>& ended) {
   return ended.wait_for(seconds(10)) == std::future_status::ready;
@@ -179,13 +171,13 @@ TEST_CASE("a call that is sent again is known by its number", "[nfs_connection]"
   const std::string again = server.hear();
   CHECK(again == first);
   // The server asks for a moment: what comes after that is another call.
-  server.say(Server::reply_to(again, words({NFS3ERR_JUKEBOX})));
+  server.say(Server::reply_to(again, Words() << NFS3ERR_JUKEBOX));
   const std::string later = server.hear();
   CHECK(later.substr(4) == first.substr(4));
   CHECK(later.substr(0, 4) != first.substr(0, 4));
   // Which the reply to the one before does not end.
-  server.say(Server::reply_to(again, words({NFS3ERR_IO})));
-  server.say(Server::reply_to(later, words({0}) + Server::attributes()));
+  server.say(Server::reply_to(again, Words() << NFS3ERR_IO));
+  server.say(Server::reply_to(later, attributes_told()));
   REQUIRE(is_over(ended));
   const Ended told = ended.get();
   CHECK(told.error == 0);
@@ -201,7 +193,7 @@ TEST_CASE("numbers differ between connections", "[nfs_connection]") {
     server.accept();
     const std::string heard = server.hear();
     numbers.push_back(heard.substr(0, 4));
-    server.say(Server::reply_to(heard, words({0}) + Server::attributes()));
+    server.say(Server::reply_to(heard, attributes_told()));
     REQUIRE(is_over(ended));
   }
   CHECK(numbers[0] != numbers[1]);
@@ -238,7 +230,7 @@ TEST_CASE("who has been answered gets no data of a READ", "[nfs_connection]") {
   server.say(said.substr(90'000));
   // Behind it everything goes on, and so it has been received.
   auto next = ask_for_attributes(connection);
-  server.say(Server::reply_to(server.hear(), words({0}) + Server::attributes()));
+  server.say(Server::reply_to(server.hear(), attributes_told()));
   REQUIRE(is_over(next));
   CHECK(next.get().error == 0);
   CHECK((place == left));
@@ -280,7 +272,7 @@ TEST_CASE("calls wait for a server that takes no more", "[nfs_connection]") {
   for (int number = 0; number <= kCalls; ++number) {
     const std::string heard = server.hear();
     if (heard.size() < kSize) {
-      server.say(Server::reply_to(heard, words({0}) + Server::attributes()));
+      server.say(Server::reply_to(heard, attributes_told()));
       continue;
     }
     const std::string bytes = heard.substr(heard.size() - kSize);
@@ -290,7 +282,7 @@ TEST_CASE("calls wait for a server that takes no more", "[nfs_connection]") {
     CHECK((bytes == data[static_cast<std::size_t>(which)]));
     CHECK_FALSE(is_heard[static_cast<std::size_t>(which)]);
     is_heard[static_cast<std::size_t>(which)] = true;
-    server.say(Server::reply_to(heard, words({0, 0, 0, kSize, 0, 1, 2})));
+    server.say(Server::reply_to(heard, Words() << 0 << 0 << 0 << kSize << 0 << 1 << 2));
   }
   for (std::future<Ended>& each : ended) {
     REQUIRE(is_over(each));
@@ -306,15 +298,15 @@ TEST_CASE("a call that the server's RPC layer refuses fails alone", "[nfs_connec
   auto refused = ask_for_attributes(connection);
   server.accept();
   const std::string heard = server.hear();
-  server.say(words({0x80000000U | 20, word(heard, 0), 1, 1, 1, 5}));  // AUTH_TOOWEAK
+  server.say(record(Words() << word(heard, 0) << 1 << 1 << 1 << 5));  // AUTH_TOOWEAK
   REQUIRE(is_over(refused));
   CHECK(refused.get().error == EIO);
   auto senseless = ask_for_attributes(connection);
-  server.say(Server::reply_to(server.hear(), words({0, 1})));  // attributes that end too soon
+  server.say(Server::reply_to(server.hear(), Words() << 0 << 1));  // attributes that end too soon
   REQUIRE(is_over(senseless));
   CHECK(senseless.get().error == EIO);
   auto next = ask_for_attributes(connection);
-  server.say(Server::reply_to(server.hear(), words({0}) + Server::attributes()));
+  server.say(Server::reply_to(server.hear(), attributes_told()));
   REQUIRE(is_over(next));
   CHECK(next.get().error == 0);
 }
@@ -327,7 +319,7 @@ TEST_CASE("what is no RPC ends the connection, and calls are sent anew", "[nfs_c
   (void)server.hear();
   server.say("HTTP/1.1 400 Bad Request\r\n\r\n");
   server.accept();
-  server.say(Server::reply_to(server.hear(), words({0}) + Server::attributes()));
+  server.say(Server::reply_to(server.hear(), attributes_told()));
   REQUIRE(is_over(ended));
   CHECK(ended.get().error == 0);
 }
