@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <iterator>
 
 #include "backends/thread_buffer.h"
 
@@ -37,36 +35,6 @@ ZDR zdr_of(std::span<std::byte> bytes, zdr_op what) {
 }
 
 }  // namespace
-
-ByteQueue::ByteQueue(std::size_t capacity)
-    : capacity_(capacity), memory_(std::make_unique_for_overwrite<std::byte[]>(capacity)) {}
-
-std::span<std::byte> ByteQueue::room(std::size_t size) {
-  if (capacity_ - end_ < size) {
-    const std::size_t used = this->size();
-    if (capacity_ - used < size) {
-      capacity_ = std::max(capacity_ * 2, used + size);
-      auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity_);
-      std::memcpy(larger.get(), data(), used);
-      memory_ = std::move(larger);
-    } else {
-      std::memmove(memory_.get(), data(), used);
-    }
-    begin_ = 0;
-    end_ = used;
-  }
-  return {memory_.get() + end_, size};
-}
-
-void ByteQueue::append(std::span<const std::byte> bytes) {
-  std::ranges::copy(bytes, room(bytes.size()).begin());
-  add(bytes.size());
-}
-
-void ByteQueue::drop(std::size_t size) {
-  begin_ += size;
-  if (empty()) begin_ = end_ = 0;
-}
 
 RpcStream::RpcStream(Fd socket)
     : socket_(std::move(socket)),
@@ -100,6 +68,7 @@ void RpcStream::write(std::span<const std::byte> data) {
     message.msg_iovlen = parts.size();
     const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     gone = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    is_full_ = gone < out_.size() + data.size() + padding.size();
   }
   const std::size_t of_out = std::min(gone, out_.size());
   out_.drop(of_out);

@@ -6,11 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "backends/nfs/byte_queue.h"
 #include "backends/nfs/rpc_message.h"
 #include "base/fd.h"
 
@@ -33,27 +33,6 @@ class RpcReceiver {
   // Where the data of the READ of this number may be put, until its reply has been told or this is
   // empty: nobody waits for it, it is no READ, or it wants them where they come.
   virtual std::span<std::byte> place_for(std::uint32_t xid) = 0;
-};
-
-// Memory that is filled at one end and emptied at the other, and grows as needed.
-class ByteQueue {
- public:
-  explicit ByteQueue(std::size_t capacity);
-  bool empty() const { return begin_ == end_; }
-  std::size_t size() const { return end_ - begin_; }
-  std::byte* data() { return memory_.get() + begin_; }
-  std::span<std::byte> bytes() { return {data(), size()}; }
-  // To be written to, and then add()ed, whole or in part.
-  std::span<std::byte> room(std::size_t size);
-  void add(std::size_t size) { end_ += size; }
-  void append(std::span<const std::byte> bytes);
-  void drop(std::size_t size);
-
- private:
-  std::size_t capacity_;
-  std::unique_ptr<std::byte[]> memory_;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
 };
 
 // One TCP connection to a server: calls go out, replies come in. The data of a WRITE are sent from
