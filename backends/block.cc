@@ -237,9 +237,9 @@ void BlockBackend::open(const Caller&, Inode&, int flags, Answer<std::unique_ptr
       std::unique_ptr<File>(std::make_unique<BlockFile>(std::move(*opened), ends_at_capacity)));
 }
 
-void BlockBackend::read(const Caller&, File& file, std::size_t size, off_t offset,
+void BlockBackend::read(const Caller& caller, File& file, std::size_t size, off_t offset,
                         Answer<std::span<const std::byte>> answer) {
-  const std::span<std::byte> buffer = thread_buffer(within(offset, size));
+  const std::span<std::byte> buffer = answer_buffer(caller, within(offset, size));
   const Result<std::size_t> got = read_source(descriptor_of(file), buffer, offset);
   if (!got) return answer.refuse(got.error());
   std::ranges::fill(buffer.subspan(*got), std::byte{0});

@@ -134,8 +134,7 @@ void HostPathBackend::read(const Caller& caller, File& file, std::size_t size, o
                            Answer<std::span<const std::byte>> answer) {
   const Result<int> descriptor = host(file).descriptor();
   if (!descriptor) return answer.refuse(descriptor.error());
-  const std::span<std::byte> buffer =
-      caller.room.size() >= size ? caller.room.first(size) : thread_buffer(size);
+  const std::span<std::byte> buffer = answer_buffer(caller, size);
   std::size_t total = 0;
   while (total < size) {
     const ssize_t got = ::pread(*descriptor, buffer.data() + total, size - total,
