@@ -68,6 +68,9 @@ class File {
   // closed when it may not. Never the File's own: the kernel keeps the open description, and with
   // it flocks and the right to write, after the File is closed.
   virtual Fd passthrough_descriptor() const { return {}; }
+  // What the kernel has cached of it through earlier opens is what the file has now. Otherwise the
+  // kernel drops that. Asked once, before the open is answered.
+  virtual bool is_as_cached() const { return false; }
 };
 
 struct Created {

@@ -102,7 +102,8 @@ OpenReply Filesystem::open_with_kernel(Node& node, Handle& handle) {
   reply.backing_id = backing_id;
   // Another mount of the same node, which an exclusive volume may have, is noticed by the times
   // that the kernel asks for when its attributes are older than kTrustSeconds.
-  reply.keep_cache = !node.volume->is_shared() && node.volume->backend().is_changed_here_only();
+  reply.keep_cache = (!node.volume->is_shared() && node.volume->backend().is_changed_here_only()) ||
+                     handle.file->is_as_cached();
   if (backing_id > 0 && may_write(handle.flags)) {
     // Writes to a set-id file come to us, with the kernel's word on whether the bits must go; and
     // all where they are what the volume is kept within its capacity by. Readers go on by

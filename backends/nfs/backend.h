@@ -208,7 +208,7 @@ class NfsBackend final : public Backend {
   bool is_known(const FileHandle& handle) const;
   bool may_change_moved_handles() const { return !keeps_moved_handles_.load(); }
 
-  void open_there(TicketPointer ticket, const FileHandle& handle, int flags,
+  void open_there(TicketPointer ticket, NfsInode& inode, int flags,
                   Answer<std::unique_ptr<File>> answer);
   std::unique_ptr<File> make_file(const Ticket& ticket, const FileHandle& handle, int flags);
   void create_exclusively(TicketPointer ticket, NfsInode& directory, std::string name, mode_t mode,

@@ -13,6 +13,7 @@
 
 #include "backends/backend.h"
 #include "backends/nfs/accounting.h"
+#include "backends/nfs/cached_pages.h"
 #include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/hidden_file.h"
@@ -49,6 +50,20 @@ class NfsFile final : public File {
   WrittenFile* written() const { return written_.get(); }
   WriteErrors::Cursor told_errors;  // the WrittenFile's lock guards it
 
+  // What the server said of it at the open, on a volume that others may change. Before anybody else
+  // knows of this.
+  void saw(std::shared_ptr<CachedPages> pages, const CachedPages::Open& open) {
+    is_as_cached_ = pages->may_keep(open);
+    if (is_as_cached_) return;
+    pages_ = std::move(pages);
+    open_.emplace(open);
+  }
+  bool is_as_cached() const override { return is_as_cached_; }
+  // The kernel asks for something by it: it has heard of the open.
+  void is_used() {
+    if (pages_ && !is_used_.exchange(true)) pages_->dropped(*open_);
+  }
+
   // For flock: a description of its own of what stands for the file (LocalLocks).
   std::mutex locking;
   Fd lock_ground;  // guarded by it
@@ -61,6 +76,10 @@ class NfsFile final : public File {
   const Identity opener_;
   const std::shared_ptr<OpenFiles> open_files_;
   const std::shared_ptr<WrittenFile> written_;
+  bool is_as_cached_ = false;
+  std::shared_ptr<CachedPages> pages_;  // that the kernel drops; null: none
+  std::optional<CachedPages::Open> open_;
+  std::atomic<bool> is_used_{false};
 };
 
 // An open directory, with what was read of it last: the kernel takes less at once than the server

@@ -52,24 +52,27 @@ void NfsBackend::open(const Caller& caller, Inode& inode, int flags,
   TicketPointer ticket = ticket_for(caller);
   const auto written = written_files_.find(handle);
   if (!written || !written->has_kept_changes()) {
-    open_there(std::move(ticket), handle, flags, std::move(answer));
+    open_there(std::move(ticket), nfs(inode), flags, std::move(answer));
     return;
   }
   // The server is asked for rights that these may give, or take.
   written->flush(ticket, nullptr,
-                 [this, ticket, handle, flags, written,
+                 [this, ticket, &inode, flags, written,
                   answer = std::move(answer)](const Result<void>& flushed) mutable {
                    if (!flushed) return answer.complete(failure(flushed.error()));
-                   open_there(ticket, handle, flags, std::move(answer));
+                   open_there(ticket, nfs(inode), flags, std::move(answer));
                    return true;
                  });
 }
 
-void NfsBackend::open_there(TicketPointer ticket, const FileHandle& handle, int flags,
+void NfsBackend::open_there(TicketPointer ticket, NfsInode& inode, int flags,
                             Answer<std::unique_ptr<File>> answer) {
+  const FileHandle& handle = inode.handle();
   // Open from now on: a name that goes meanwhile hides it.
   auto file = make_file(*ticket, handle, flags);
   const unsigned rights = rights_for(flags);
+  // Where only we change files the kernel keeps what it has.
+  auto pages = options_.exclusive ? nullptr : inode.cached_pages();
   ask<Access>(
       ticket,
       [handle, rights](ACCESS3args& to) {
@@ -77,11 +80,17 @@ void NfsBackend::open_there(TicketPointer ticket, const FileHandle& handle, int 
         // Who may run a file may have it read for that.
         to.access = rights | ACCESS3_EXECUTE;
       },
-      [this, ticket, handle, rights, file = std::move(file), answer = std::move(answer)](
-          Result<ACCESS3res*> reply, bool) mutable {
+      [this, ticket, handle, rights, file = std::move(file), pages = std::move(pages),
+       answer = std::move(answer)](Result<ACCESS3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
-        if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes))
+        if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes)) {
           corrected(*ticket, handle, *attributes);  // tells who writes of set-id bits
+          if (pages) {
+            timespec wall{};
+            ::clock_gettime(CLOCK_REALTIME, &wall);
+            nfs(*file).saw(std::move(pages), {*attributes, Clock::now(), wall});
+          }
+        }
         unsigned granted = (*reply)->ACCESS3res_u.resok.access;
         if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
         if ((granted & rights) != rights) return answer.refuse(EACCES);

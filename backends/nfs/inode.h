@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "backends/backend.h"
+#include "backends/nfs/cached_pages.h"
 #include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
 #include "backends/nfs/hidden_file.h"
@@ -40,6 +41,14 @@ class NfsInode final : public Inode {
   std::optional<Attributes> removed() const {
     return fate_.with([](const auto& fate) { return fate ? fate->removed : std::nullopt; });
   }
+  // A file's that was opened.
+  std::shared_ptr<CachedPages> cached_pages() {
+    return fate_.with([](auto& fate) {
+      auto& pages = of(fate).pages;
+      if (!pages) pages = std::make_shared<CachedPages>();
+      return pages;
+    });
+  }
   // What the server says, less the hidden name.
   Attributes seen(Attributes attributes) const {
     const bool is_hidden =
@@ -52,6 +61,7 @@ class NfsInode final : public Inode {
   struct Fate {
     std::shared_ptr<HiddenFile> hidden;
     std::optional<Attributes> removed;
+    std::shared_ptr<CachedPages> pages;
   };
   static Fate& of(std::unique_ptr<Fate>& fate) {
     if (!fate) fate = std::make_unique<Fate>();

@@ -110,6 +110,7 @@ void NfsBackend::read(const Caller& caller, File& file, std::size_t size, off_t 
   NfsFile& from = nfs(file);
   if (!from.is_readable()) return answer.refuse(EBADF);
   if (offset < 0) return answer.refuse(EINVAL);
+  from.is_used();
   if (size == 0) {
     answer.complete(std::span<const std::byte>());
     return;

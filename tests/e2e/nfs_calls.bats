@@ -99,6 +99,48 @@ assert os.stat(name).st_mode & 0o777 == 0o640'
   costs 'LOOKUP=2 REMOVE=1' 'os.unlink(name)'
 }
 
+# read_all WORD: the twenty files, each of which has it.
+read_all() {
+  limit 60 python3 -c '
+import os, sys
+os.chdir(sys.argv[1])
+for number in range(20):
+    text = open(f"file{number}").read()
+    assert text == sys.argv[2] * 1000, f"file{number}: {text[:20]}"
+' "$AT" "$1"
+}
+write_all() { # DIRECTORY WORD
+  limit 60 python3 -c '
+import os, sys
+os.chdir(sys.argv[1])
+for number in range(20):
+    with open(f"file{number}", os.path.exists(f"file{number}") and "r+" or "w") as file:
+        file.write(sys.argv[2] * 1000)
+' "$@"
+}
+are_cached() {
+  fault procedures >/dev/null
+  read_all "$1"
+  ! fault procedures | grep -w READ
+}
+
+@test "on a claim that others may write, what nobody has changed is read once" {
+  serve modes=ReadWriteMany
+  mount_node node-b
+  local theirs=$MNT.node-b/default/data/directory
+  write_all "$AT" first
+  wait_for 10 are_cached first
+  # At once, by times alone: it is as long as before.
+  write_all "$theirs" other
+  read_all other
+  wait_for 10 are_cached other
+  write_all "$AT" third
+  read_all third
+  wait_for 10 are_cached third
+  write_all "$theirs" "fourth "
+  read_all "fourth "
+}
+
 @test "what another mount of the node does is seen, though we go on changing the directory" {
   serve
   limit 10 bash -c 'cd "$1" && echo zero >file0 && echo one >file1' - "$AT"
