@@ -47,6 +47,7 @@ class Load:
 class Sample:
     per_second: float
     requests: dict[str, float] | None  # for each that was counted
+    busy: float | None = None  # seconds of all processors for each
 
 
 class Clock:
@@ -56,9 +57,9 @@ class Clock:
         self.requests = place.requests
         self.samples = {}
 
-    def note(self, row, count, seconds, requests=None):
+    def note(self, row, count, seconds, requests=None, busy=None):
         each = requests and {operation: number / count for operation, number in requests.items()}
-        self.samples[row] = Sample(count / seconds, each)
+        self.samples[row] = Sample(count / seconds, each, None if busy is None else busy / count)
 
     @contextlib.contextmanager
     def counting(self):
@@ -91,7 +92,7 @@ class Clock:
         """A phase of tests/bench/file_load, which has a clock of its own."""
         with self.counting() as requests:
             (timing,) = json.loads(output_of(FILE_LOAD, directory, phase, *options)).values()
-        self.note(row, timing["count"], timing["seconds"], requests)
+        self.note(row, timing["count"], timing["seconds"], requests, timing["busy"])
 
 
 def measure(load, places, rounds, progress):

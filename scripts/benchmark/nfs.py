@@ -45,7 +45,7 @@ class Raw(Load):
             return
         timings = place.raw(self.raw_load, directory, *self.options())
         for name, row in self.raw_rows.items():
-            clock.note(row, timings[name]["count"], timings[name]["seconds"])
+            clock.note(row, timings[name]["count"], timings[name]["seconds"], busy=timings[name]["busy"])
 
     def run_files(self, place, directory, clock):
         raise NotImplementedError

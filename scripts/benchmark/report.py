@@ -2,7 +2,7 @@
 
 from benchmark.loads import quartiles
 
-TITLE, RATE, RATIO, REQUESTS = 40, 14, 17, 10  # columns
+TITLE, RATE, RATIO, REQUESTS, BUSY = 40, 14, 17, 10, 18  # columns
 
 
 def row_of(load, title, found, failures):
@@ -20,6 +20,9 @@ def row_of(load, title, found, failures):
             entry["ratio"] = {"median": median, "quartiles": [low, high]}
         if found[name][0].requests is not None:
             entry["requests"] = requests_of(found[name])
+        busy = [sample.busy for sample in found[name] if sample.busy is not None]
+        if busy:
+            entry["busy_seconds"] = quartiles(busy)[1]
         row["places"][name] = entry
     return row
 
@@ -39,11 +42,12 @@ def short(number):
 def heading(group, names):
     base, *others = names
     return (f"{group.upper():{TITLE}}{base + '/s':>{RATE}}" + "".join(f"{name:>{RATIO}}" for name in others)
-            + f"{'requests':>{REQUESTS}}")
+            + f"{'requests':>{REQUESTS}}{'processors, µs':>{BUSY}}")
 
 
 def line_of(row, names):
-    """Columns of these places. The requests are those of the last one that counts them."""
+    """Columns of these places. The requests are those of the last one that counts them; how long all processors were busy
+    for each is the base's and the last one's, where they were for long enough to tell."""
     _, *others = names
     rate = row["places"][row["base"]]["per_second"]["median"]
     columns = [f"{row['title']:{TITLE}}", f"{rate:,.{1 if rate < 100 else 0}f}".rjust(RATE)]
@@ -59,5 +63,8 @@ def line_of(row, names):
         else:
             columns.append(" " * RATIO)
     counted = [sum(entry["requests"].values()) for entry in row["places"].values() if "requests" in entry]
-    columns += [short(counted[-1]).rjust(REQUESTS)] if counted else []
-    return "".join(columns)
+    columns.append((short(counted[-1]) if counted else "").rjust(REQUESTS))
+    busy = [entry["busy_seconds"] * 1e6 for entry in (row["places"][row["base"]], list(row["places"].values())[-1])
+            if "busy_seconds" in entry]
+    columns.append((" ".join(f"{each:,.0f}" for each in busy) if all(each >= 1 for each in busy) else "").rjust(BUSY))
+    return "".join(columns).rstrip()

@@ -66,7 +66,7 @@ well_formed() { python3 -c 'import sys, xml.etree.ElementTree as xml; xml.parse(
 @test "claims on an NFS server are measured beside raw calls" {
   bench nfs --rounds 2 --only 'list and stat' >"$WORK/table"
   measured nfs 'list and stat a tree, cold' 2 raw plain shared exclusive
-  jq -e '.rows[0].base == "raw"' "$WORK/results/nfs.json"
+  jq -e '.rows[0].base == "raw" and all(.rows[0].places[]; .busy_seconds >= 0)' "$WORK/results/nfs.json"
   well_formed "$WORK/results/nfs.svg"
   expect_nothing_left
 }
@@ -129,6 +129,12 @@ assert row["places"]["slow"]["ratio"] == {"median": 0.5, "quartiles": [0.375, 0.
 assert row["places"]["plain"]["per_second"]["median"] == 200
 assert "broken" not in row["places"] and row["failures"] == {"broken": "EIO"}
 assert line_of(row, list(found)).split() == ["read", "200", "0.50", "0.38-0.50", "failed"]
+# How long the processors were busy for each, where they were for long enough.
+of = lambda *busy: [Sample(100, {"read": 2}, each) for each in busy]
+row = row_of(load, "read", {"plain": of(1e-3, 2e-3, 9e-3), "slow": of(5e-3, 4e-3, 4e-3)}, {})
+assert line_of(row, ["plain", "slow"]).split()[-3:] == ["2.00", "2,000", "4,000"], line_of(row, ["plain", "slow"])
+row = row_of(load, "read", {"plain": of(0, 0, 0), "slow": of(5e-3, 4e-3, 4e-3)}, {})
+assert line_of(row, ["plain", "slow"]).split()[-1] == "2.00"
 PYTHON
 }
 
