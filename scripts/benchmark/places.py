@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def forget_removed(at):
     kernel knows it; and ext4 without a journal looks, for each new file, through all inodes that it has freed in the last
     minutes and still has in memory (recently_deleted() in fs/ext4/ialloc.c): 1 ms a file after some thousand."""
     forget(at, data=True)
+
+
+def touch_memory(mib):
+    """So that what is written next finds memory that the machine has. A virtual machine gives free memory back to its host
+    (free page reporting) and gets it again page by page: then that is what is measured, and of those most who need most."""
+    with mmap.mmap(-1, mib << 20) as memory:
+        for _ in range(mib):
+            memory.write(b"touched!" * (1 << 17))
 
 
 @contextlib.contextmanager
