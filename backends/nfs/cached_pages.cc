@@ -14,10 +14,6 @@ constexpr Clock::duration kCoarseTick = std::chrono::milliseconds(2500);
 // By so much no server's clock should differ from ours.
 constexpr time_t kLongAgoSeconds = 60;
 
-bool is_same(const timespec& left, const timespec& right) {
-  return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
-}
-
 Clock::duration until_settled(const timespec& changed, const timespec& now) {
   if (changed.tv_sec < now.tv_sec - kLongAgoSeconds) return {};
   return changed.tv_nsec == 0 ? kCoarseTick : kTick;
@@ -26,19 +22,11 @@ Clock::duration until_settled(const timespec& changed, const timespec& now) {
 }  // namespace
 
 CachedPages::Open::Open(const Attributes& told, Clock::time_point at, const timespec& wall)
-    : mtime_(told.mtime),
-      ctime_(told.ctime),
-      size_(told.size),
-      at_(at),
-      settled_at_(at + until_settled(told.ctime, wall)) {}
-
-bool CachedPages::Open::sees_the_same_as(const Open& other) const {
-  return is_same(mtime_, other.mtime_) && is_same(ctime_, other.ctime_) && size_ == other.size_;
-}
+    : stamp_(stamp_of(told)), at_(at), settled_at_(at + until_settled(told.ctime, wall)) {}
 
 bool CachedPages::may_keep(const Open& open) {
   std::scoped_lock lock(mutex_);
-  if (!first_ || !first_->sees_the_same_as(open)) {
+  if (!first_ || !(first_->stamp() == open.stamp())) {
     first_ = open;
     pages_since_.reset();
   }
@@ -47,7 +35,7 @@ bool CachedPages::may_keep(const Open& open) {
 
 void CachedPages::dropped(const Open& open) {
   std::scoped_lock lock(mutex_);
-  if (!first_ || !first_->sees_the_same_as(open)) return;
+  if (!first_ || !(first_->stamp() == open.stamp())) return;
   pages_since_ = std::max(pages_since_.value_or(open.at()), open.at());
 }
 

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <optional>
 
-#include "backends/backend.h"
+#include "backends/nfs/change_stamp.h"
 #include "backends/nfs/ticket.h"
 
 namespace claimfs::backends::nfs {
@@ -24,15 +24,13 @@ class CachedPages {
    public:
     // `wall` is the same moment by the clock that times of files are of.
     Open(const Attributes& told, Clock::time_point at, const timespec& wall);
-    bool sees_the_same_as(const Open& other) const;
+    const ChangeStamp& stamp() const { return stamp_; }
     Clock::time_point at() const { return at_; }
     // When the server's clock shows other times than those.
     Clock::time_point settled_at() const { return settled_at_; }
 
    private:
-    timespec mtime_;
-    timespec ctime_;
-    off_t size_;
+    ChangeStamp stamp_;
     Clock::time_point at_;
     Clock::time_point settled_at_;
   };

@@ -16,19 +16,6 @@ constexpr std::size_t kMostNames = 4096;
 
 std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
 
-bool is_same(const timespec& left, const timespec& right) {
-  return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
-}
-
-bool is_same(const DirectoryNews::Before& before, const Attributes& known) {
-  return before.size == static_cast<std::uint64_t>(known.size) &&
-         is_same(before.mtime, known.mtime) && is_same(before.ctime, known.ctime);
-}
-
-DirectoryNews::Before before_of(const Attributes& attributes) {
-  return {static_cast<std::uint64_t>(attributes.size), attributes.mtime, attributes.ctime};
-}
-
 }  // namespace
 
 void DirectoryNews::is_new(const Attributes& attributes) {
@@ -67,7 +54,7 @@ void DirectoryNews::saw(const Attributes& attributes, std::uint64_t changes,
                         Clock::time_point asked_at) {
   state_.with([&](State& state) {
     if (state.under_way > 0 || 2 * state.changes != changes) return;
-    if (!state.attributes || !is_same(before_of(attributes), *state.attributes)) {
+    if (!state.attributes || !(stamp_of(attributes) == stamp_of(*state.attributes))) {
       state.names.reset();
       state.unchanged_since = Clock::now();
     }
@@ -104,7 +91,7 @@ void DirectoryNews::end(std::uint64_t change, const std::optional<Before>& befor
     // The server has made changes that overlap in an order that nobody here knows.
     const bool is_alone = state.under_way == 0 && state.changes == change;
     const bool is_next = is_alone && state.attributes && state.told_by + 1 == change && before &&
-                         is_same(*before, *state.attributes);
+                         *before == stamp_of(*state.attributes);
     if (!is_next || !after) state.names.reset();
     if (!is_alone) return;
     state.attributes = after;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "backends/backend.h"
+#include "backends/nfs/change_stamp.h"
 #include "base/guarded.h"
 
 namespace claimfs::backends::nfs {
@@ -28,11 +29,7 @@ namespace claimfs::backends::nfs {
 class DirectoryNews {
  public:
   using Clock = std::chrono::steady_clock;
-  struct Before {
-    std::uint64_t size = 0;
-    timespec mtime{};
-    timespec ctime{};
-  };
+  using Before = ChangeStamp;
 
   // The directory was just made, with nothing in it.
   void is_new(const Attributes& attributes);
