@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <span>
-#include <utility>
 
 namespace claimfs::fs {
 
@@ -10,16 +9,15 @@ namespace claimfs::fs {
 // as long as this thread hands the request to libfuse, which tells nothing of it.
 class ReplyRoom {
  public:
-  explicit ReplyRoom(std::span<std::byte> room) : before_(std::exchange(here_, room)) {}
+  explicit ReplyRoom(std::span<std::byte> room) { here_ = room; }
   ReplyRoom(const ReplyRoom&) = delete;
-  ~ReplyRoom() { here_ = before_; }
+  ~ReplyRoom() { here_ = {}; }
 
   // Empty: there is none.
   static std::span<std::byte> of_this_thread() { return here_; }
 
  private:
   static inline thread_local std::span<std::byte> here_{};
-  std::span<std::byte> before_;
 };
 
 }  // namespace claimfs::fs

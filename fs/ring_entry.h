@@ -44,8 +44,7 @@ class RingEntry {
     return {static_cast<std::byte*>(pieces_[1].iov_base), pieces_[1].iov_len};
   }
   // The reply to the request of this number, in the form that write(2) to /dev/fuse has; copied,
-  // but for what stands in room() already.
-  // False: that request has been answered.
+  // but for what stands in room() already. False: that request has been answered.
   bool reply(std::uint64_t number, std::span<const iovec> parts);
   bool is_answered() const { return state_.load() != State::Asked; }
   // Until somebody has replied, or nobody will be waited for. False: that takes longer. Where the

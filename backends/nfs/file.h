@@ -61,7 +61,7 @@ class NfsFile final : public File {
   bool is_as_cached() const override { return is_as_cached_; }
   // The kernel asks for something by it: it has heard of the open.
   void is_used() {
-    if (pages_ && !is_used_.exchange(true)) pages_->dropped(*open_);
+    if (pages_ && !is_used_.load() && !is_used_.exchange(true)) pages_->dropped(*open_);
   }
 
   // For flock: a description of its own of what stands for the file (LocalLocks).

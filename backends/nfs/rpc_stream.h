@@ -58,7 +58,7 @@ class RpcStream {
     ::libnfs_zdr_destroy(&arguments);
     return is_encoded;
   }
-  // False: the connection is broken. What has not gone then waits, is_full().
+  // What the socket does not take waits: is_full(). False: the connection is broken.
   bool push_out();
   // Hands on the replies that have come. False: the connection is broken, or what comes is no RPC.
   bool receive(RpcReceiver& to);
@@ -84,7 +84,6 @@ class RpcStream {
     std::size_t got = 0;
   };
   std::optional<Filled> fill(RpcReceiver& to);
-  std::optional<Filled> fill_place(RpcReceiver& to);
   std::size_t wanted_ahead();
   // Hands on what is complete. False: it is no RPC.
   bool take_all(RpcReceiver& to);
