@@ -25,6 +25,7 @@ struct Features {
   bool keeps_closed_files = true;
   bool sets_times_of_symlinks = true;
   bool gives_ownership = true;  // files can be made on behalf of anybody
+  bool reads_into_room = true;  // what is large, and has no piece that is newer here
 };
 
 // A file as the kernel would know it: its first inode, kept until the volume ends.

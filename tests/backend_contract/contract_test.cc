@@ -39,7 +39,7 @@ void conform(const std::function<void(const Conformance&)>& on_new_volume) {
 TEST_CASE("the backend contract holds in memory", "[contract]") {
   conform([](const Conformance& conformance) {
     {
-      Volume volume(std::make_unique<MemoryBackend>(), {});
+      Volume volume(std::make_unique<MemoryBackend>(), {.reads_into_room = false});
       conformance.holds(volume);
     }
     CHECK(MemoryBackend::living_nodes() == 0);
@@ -51,7 +51,7 @@ TEST_CASE("the backend contract holds in memory, answered later", "[contract]") 
   conform([](const Conformance& conformance) {
     auto memory = std::make_unique<MemoryBackend>();
     memory->answer_later();
-    Volume volume(std::move(memory), {});
+    Volume volume(std::move(memory), {.reads_into_room = false});
     conformance.holds(volume);
   });
 }

@@ -48,17 +48,20 @@ void reads_may_use_the_callers_room(Volume& volume) {
   const auto agrees = [&](std::size_t size, std::size_t offset) {
     constexpr std::size_t kGuard = 64;
     std::string room(size + kGuard, '?');
+    bool is_in_room = false;
     Caller caller = volume.caller;
     caller.room = std::as_writable_bytes(std::span(room)).first(size);
     const auto read = ask<std::string>([&](Answer<std::string> answer) {
       volume.backend().read(
           caller, *file, size, static_cast<off_t>(offset),
-          [answer = std::move(answer)](Result<std::span<const std::byte>> bytes) mutable {
+          [&, answer = std::move(answer)](Result<std::span<const std::byte>> bytes) mutable {
             if (!bytes) return answer.complete(failure(bytes.error()));
+            is_in_room = bytes->data() == caller.room.data();
             return answer.complete(
                 std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()));
           });
     });
+    if (volume.features().reads_into_room && size >= 131'072 && offset == 0) CHECK(is_in_room);
     CHECK(room.substr(size) == std::string(kGuard, '?'));
     return read && *read == text.substr(std::min(offset, text.size()), size);
   };

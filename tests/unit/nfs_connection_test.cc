@@ -158,6 +158,13 @@ bool is_over(const std::future<Ended>& ended) {
   return ended.wait_for(seconds(10)) == std::future_status::ready;
 }
 
+// The next call is this one, and is answered: the connection is well.
+void expect_answer(const Server& server, std::future<Ended> ended) {
+  server.say(Server::reply_to(server.hear(), attributes_told()));
+  REQUIRE(is_over(ended));
+  CHECK(ended.get().error == 0);
+}
+
 }  // namespace
 
 TEST_CASE("a call that is sent again is known by its number", "[nfs_connection]") {
@@ -229,10 +236,7 @@ TEST_CASE("who has been answered gets no data of a READ", "[nfs_connection]") {
   const std::string left = place;
   server.say(said.substr(90'000));
   // Behind it everything goes on, and so it has been received.
-  auto next = ask_for_attributes(connection);
-  server.say(Server::reply_to(server.hear(), attributes_told()));
-  REQUIRE(is_over(next));
-  CHECK(next.get().error == 0);
+  expect_answer(server, ask_for_attributes(connection));
   CHECK((place == left));
 }
 
@@ -305,10 +309,7 @@ TEST_CASE("a call that the server's RPC layer refuses fails alone", "[nfs_connec
   server.say(Server::reply_to(server.hear(), Words() << 0 << 1));  // attributes that end too soon
   REQUIRE(is_over(senseless));
   CHECK(senseless.get().error == EIO);
-  auto next = ask_for_attributes(connection);
-  server.say(Server::reply_to(server.hear(), attributes_told()));
-  REQUIRE(is_over(next));
-  CHECK(next.get().error == 0);
+  expect_answer(server, ask_for_attributes(connection));
 }
 
 TEST_CASE("what is no RPC ends the connection, and calls are sent anew", "[nfs_connection]") {
@@ -319,9 +320,7 @@ TEST_CASE("what is no RPC ends the connection, and calls are sent anew", "[nfs_c
   (void)server.hear();
   server.say("HTTP/1.1 400 Bad Request\r\n\r\n");
   server.accept();
-  server.say(Server::reply_to(server.hear(), attributes_told()));
-  REQUIRE(is_over(ended));
-  CHECK(ended.get().error == 0);
+  expect_answer(server, std::move(ended));
 }
 
 }  // namespace claimfs::tests
