@@ -42,6 +42,8 @@ struct Caller {
   // Where the bytes that a read is answered with may be put, until then: from there they go to the
   // kernel without being copied once more. Empty: there is no such place.
   std::span<std::byte> room{};
+  // It is to be read what is there now, nothing that was remembered (O_DIRECT).
+  bool wants_latest = false;
 };
 
 }  // namespace claimfs::backends

@@ -179,6 +179,7 @@ void on_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
 void on_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
   Caller caller = caller_of(request);
   caller.room = ReplyRoom::of_this_thread();
+  caller.wants_latest = (info->flags & O_DIRECT) != 0;
   filesystem(request).read(caller, *handle_of(info), size, offset, bytes_to(request));
 }
 

@@ -38,6 +38,7 @@ Result<void> NfsBackend::start() {
   watched_.with([&](auto& watched) { watched = session_; });
   written_volume_ =
       std::make_shared<WrittenVolume>(session_, export_.write_size, soft_deadline(), accounting_);
+  files_ahead_ = std::make_shared<FilesAhead>(export_.read_size);
   return start_accounting();
 }
 

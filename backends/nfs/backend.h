@@ -12,6 +12,7 @@
 #include "backends/nfs/accounting.h"
 #include "backends/nfs/attributes_of.h"
 #include "backends/nfs/file.h"
+#include "backends/nfs/files_ahead.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/inode.h"
 #include "backends/nfs/known_names.h"
@@ -137,7 +138,7 @@ class NfsBackend final : public Backend {
           if (!reply && reply.error().code == ESTALE) known_names_.forget_all();
           then(std::move(reply), was_sent);
         });
-    call->place = place;
+    if (!place.empty()) call->place = [place] { return place; };
     session_->submit(std::move(call));
   }
 
@@ -237,7 +238,18 @@ class NfsBackend final : public Backend {
   void write_within(const TicketPointer& ticket, NfsFile& file, std::span<const std::byte> data,
                     WrittenFile::Place place, Answer<std::size_t> answer);
 
-  struct ReadRange;
+  // What is wanted of a file.
+  struct ReadRange {
+    FileHandle handle;
+    std::uint64_t offset = 0;
+    std::size_t size = 0;
+    std::span<std::byte> room{};  // the caller's, of this size; empty: it has none
+  };
+  // reading_ahead.cc; `writes` of ours that the server has.
+  void read_in_turn(const Caller& caller, const Identity& opener, std::shared_ptr<FileAhead> ahead,
+                    const ReadRange& range, std::uint64_t writes,
+                    Answer<std::span<const std::byte>> answer);
+  void ask_for(const FileHandle& handle, std::shared_ptr<AheadPiece> piece);
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
   void read_from_server(TicketPointer ticket, const ReadRange& range,
@@ -249,6 +261,7 @@ class NfsBackend final : public Backend {
   // The server's word on a file, with what is newer here.
   Attributes corrected(const Ticket& ticket, const FileHandle& handle,
                        Attributes attributes) const {
+    files_ahead_->told(handle, attributes);
     if (const auto written = written_files_.find(handle))
       written->correct(attributes, ticket.begun_at);
     return attributes;
@@ -309,6 +322,7 @@ class NfsBackend final : public Backend {
   std::unique_ptr<UsageCount> usage_;              // as session_, where something is
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
+  std::shared_ptr<FilesAhead> files_ahead_ = std::make_shared<FilesAhead>(0);
   LocalLocks locks_;
   RecentChanges recent_changes_;
   KnownNames known_names_{options_.names_believed};  // where nobody else changes names

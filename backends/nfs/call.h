@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -44,9 +45,9 @@ class Call {
   Ticket& ticket() { return *ticket_; }
 
   ServerHandles* handles = nullptr;  // its session's; null: it names files as the server does
-  // Where the data of a READ may be received, until it has been answered; empty: anywhere. They
-  // need not: the reply says where they are.
-  std::span<std::byte> place{};
+  // Where the data of a READ may be received, until it has been answered: the same each time that
+  // it is asked. Empty, or null: anywhere. They need not: the reply says where they are.
+  std::function<std::span<std::byte>()> place{};
 
   // What the connection notes of it.
   bool is_sent = false;   // on the present connection

@@ -320,7 +320,7 @@ std::uint64_t Connection::number_of(std::uint32_t xid) const {
 std::span<std::byte> Connection::place_for(std::uint32_t xid) {
   const auto found = calls_.find(number_of(xid));
   const bool is_asked = found != calls_.end() && found->second->is_sent;
-  return is_asked ? found->second->place : std::span<std::byte>();
+  return is_asked && found->second->place ? found->second->place() : std::span<std::byte>();
 }
 
 void Connection::replied(RpcReply& reply) {

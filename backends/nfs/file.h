@@ -16,6 +16,7 @@
 #include "backends/nfs/cached_pages.h"
 #include "backends/nfs/directory_news.h"
 #include "backends/nfs/file_handle.h"
+#include "backends/nfs/files_ahead.h"
 #include "backends/nfs/hidden_file.h"
 #include "backends/nfs/identity.h"
 #include "backends/nfs/written_file.h"
@@ -64,6 +65,15 @@ class NfsFile final : public File {
     if (pages_ && !is_used_.load() && !is_used_.exchange(true)) pages_->dropped(*open_);
   }
 
+  // What the server said of its size at the open; none: it did not.
+  std::optional<std::uint64_t> size_at_open;
+  // What is read ahead for it; null: nothing yet.
+  std::shared_ptr<FileAhead> ahead(FilesAhead& all) {
+    std::scoped_lock lock(reading_);
+    if (!ahead_ && size_at_open) ahead_ = all.add(handle_, *size_at_open);
+    return ahead_;
+  }
+
   // For flock: a description of its own of what stands for the file (LocalLocks).
   std::mutex locking;
   Fd lock_ground;  // guarded by it
@@ -80,6 +90,8 @@ class NfsFile final : public File {
   std::shared_ptr<CachedPages> pages_;  // that the kernel drops; null: none
   std::optional<CachedPages::Open> open_;
   std::atomic<bool> is_used_{false};
+  std::mutex reading_;
+  std::shared_ptr<FileAhead> ahead_;  // guarded by it
 };
 
 // An open directory, with what was read of it last: the kernel takes less at once than the server

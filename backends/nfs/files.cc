@@ -85,6 +85,7 @@ void NfsBackend::open_there(TicketPointer ticket, NfsInode& inode, int flags,
         if (!reply) return answer.refuse(reply.error());
         if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes)) {
           corrected(*ticket, handle, *attributes);  // tells who writes of set-id bits
+          nfs(*file).size_at_open = static_cast<std::uint64_t>(attributes->size);
           if (pages) {
             timespec wall{};
             ::clock_gettime(CLOCK_REALTIME, &wall);
@@ -94,6 +95,7 @@ void NfsBackend::open_there(TicketPointer ticket, NfsInode& inode, int flags,
         unsigned granted = (*reply)->ACCESS3res_u.resok.access;
         if ((granted & ACCESS3_EXECUTE) != 0) granted |= ACCESS3_READ;
         if ((granted & rights) != rights) return answer.refuse(EACCES);
+        files_ahead_->opened(handle);
         answer.complete(std::move(file));
       });
 }

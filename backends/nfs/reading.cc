@@ -6,14 +6,6 @@
 
 namespace claimfs::backends::nfs {
 
-// What is wanted of a file.
-struct NfsBackend::ReadRange {
-  FileHandle handle;
-  std::uint64_t offset = 0;
-  std::size_t size = 0;
-  std::span<std::byte> room{};  // the caller's, of this size; empty: it has none
-};
-
 namespace {
 
 // Memory to answer from: the caller's, or where it has none our own.
@@ -101,7 +93,7 @@ void NfsBackend::read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, st
         read_piece(reads, at + got, size - got);
         reads->settle(got);
       });
-  call->place = reads->bytes.all().subspan(at, size);
+  call->place = [reads, at, size] { return reads->bytes.all().subspan(at, size); };
   session_->submit_elsewhere(std::move(call));
 }
 
@@ -115,15 +107,21 @@ void NfsBackend::read(const Caller& caller, File& file, std::size_t size, off_t 
     answer.complete(std::span<const std::byte>());
     return;
   }
-  TicketPointer ticket = ticket_for(caller, from.opener());
   ReadRange range{from.handle(), static_cast<std::uint64_t>(offset), size};
   if (caller.room.size() >= size) range.room = caller.room.first(size);
+  std::optional<std::uint64_t> writes = 0;
   if (auto written = written_files_.find(from.handle())) {
     if (auto view = written->view(range.offset, size))
-      return read_over(std::move(ticket), range, std::move(written), std::move(*view),
-                       std::move(answer));
+      return read_over(ticket_for(caller, from.opener()), range, std::move(written),
+                       std::move(*view), std::move(answer));
+    writes = written->settled_writes();
   }
-  read_from_server(std::move(ticket), range, std::move(answer));
+  if (size >= ReadSequence::kLeastBytes && writes && !caller.wants_latest) {
+    if (auto ahead = from.ahead(*files_ahead_))
+      return read_in_turn(caller, from.opener(), std::move(ahead), range, *writes,
+                          std::move(answer));
+  }
+  read_from_server(ticket_for(caller, from.opener()), range, std::move(answer));
 }
 
 // What the server has, under what is newer here.

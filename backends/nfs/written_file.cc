@@ -134,6 +134,7 @@ bool WrittenFile::write(const std::shared_ptr<Ticket>& ticket, std::span<const s
     ::clock_gettime(CLOCK_REALTIME, &written_at_);
     kept_.wrote();
     pending_.write(offset, data.first(fits));
+    ++writes_;
     must_wait =
         pending_.writes_through() || volume_->held_bytes.load() > WrittenVolume::kMostHeldBytes;
   });
@@ -252,6 +253,11 @@ std::optional<WrittenFile::View> WrittenFile::view(std::uint64_t offset, std::si
   seen.overlay = pending_.overlay({offset, offset + size});
   if (seen.overlay.parts.empty() && seen.end <= offset) return std::nullopt;
   return seen;
+}
+
+std::optional<std::uint64_t> WrittenFile::settled_writes() {
+  std::scoped_lock lock(mutex_);
+  return pending_.is_empty() ? std::optional(writes_) : std::nullopt;
 }
 
 void WrittenFile::lay_over(const View& seen, std::uint64_t offset, std::span<std::byte> contents) {

@@ -101,6 +101,8 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
     std::uint64_t end = 0;  // of the file, as far as is known here
   };
   std::optional<View> view(std::uint64_t offset, std::size_t size);  // none: nothing is held
+  // How often it was written to, if the server has all of that.
+  std::optional<std::uint64_t> settled_writes();
   void lay_over(const View& view, std::uint64_t offset, std::span<std::byte> contents);
 
   // The server's word on the file, which was asked for at that time, with what is newer here.
@@ -180,6 +182,7 @@ class WrittenFile : public std::enable_shared_from_this<WrittenFile> {
   KeptChanges kept_;
   std::optional<PendingWrites::Token> kept_behind_;  // when they may be sent; none: not yet
   std::optional<FileCharge> charge_;                 // none: nothing is accounted
+  std::uint64_t writes_ = 1;                         // and one more
   Identity writer_;                                  // the last one: on whose behalf data goes
   timespec written_at_{};
   // What the server has taken in, lately: answers to who asked before need not know of it.

@@ -126,7 +126,7 @@ std::future<Ended> ask(Connection& connection, Fill fill, std::span<std::byte> p
                              }
                              promise->set_value(ended);
                            });
-  call->place = place;
+  call->place = [place] { return place; };
   connection.submit(std::move(call));
   return promise->get_future();
 }
