@@ -12,7 +12,7 @@ from benchmark import metadata
 from benchmark.archive import Archive
 from benchmark.claims import claimfs_mounted, manifest, place_of
 from benchmark.loads import Load
-from benchmark.nfs_server import nfs_server
+from benchmark.nfs_server import further_away, nfs_server
 from benchmark.places import FILE_LOAD, SOURCE, Place, forget
 from benchmark.processes import output_of, run
 
@@ -120,9 +120,9 @@ class Tar(Raw):
 
 
 @contextlib.contextmanager
-def nfs_places(work, program, prepare):
+def nfs_places(work, program, prepare, delay_ms=0):
     """The raw calls first, then the plain directory, and the claims. PREPARE is given the directories."""
-    with nfs_server(work) as (exported, port, mount_port):
+    with nfs_server(work) as (exported, *ports), further_away(work, delay_ms, *ports) as (port, mount_port):
         hosts = {name: exported / name for name in ("raw", *MODES)}
         hosts["plain"] = work / "plain"
         for host in hosts.values():

@@ -4,10 +4,12 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from benchmark.processes import Failed, started
+from benchmark.places import SOURCE
+from benchmark.processes import Failed, output_of, started
 
 CONFIGURATION = """\
 NFS_CORE_PARAM {{
@@ -64,9 +66,27 @@ def nfs_server(work):
                    text=True, check=True)
     command = ("ganesha.nfsd", "-F", "-f", work / "ganesha.conf", "-L", work / "ganesha.log", "-p", work / "ganesha.pid")
     with started(*command, env=dict(os.environ, LD_PRELOAD=str(work / "no_port_mapper.so"))) as server:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not (listens(port) and listens(mount_port)):
-            if server.poll() is not None or time.monotonic() > until:
-                raise Failed("the NFS server does not start:\n" + (work / "ganesha.log").read_text())
-            time.sleep(0.01)
+        wait_until_listening(server, port, mount_port, failed=lambda: (work / "ganesha.log").read_text())
         yield exported, port, mount_port
+
+
+def wait_until_listening(process, *ports, failed=lambda: ""):
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not all(map(listens, ports)):
+        if process.poll() is not None or time.monotonic() > until:
+            raise Failed(f"{process.args[0]} does not start:\n{failed()}")
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def further_away(work, delay_ms, *ports):
+    """Yields other ports, by which each reply comes so much later: those themselves for 0."""
+    if not delay_ms:
+        yield ports
+        return
+    proxy, control = SOURCE / "tests/e2e/fault_proxy.py", work / "proxy"
+    nearer = free_ports(len(ports))
+    with started(sys.executable, proxy, control, *(f"{near}:{far}" for near, far in zip(nearer, ports))) as process:
+        wait_until_listening(process, *nearer)
+        output_of(sys.executable, proxy, "--tell", control, "delay", str(delay_ms / 1000))
+        yield nearer

@@ -71,6 +71,15 @@ well_formed() { python3 -c 'import sys, xml.etree.ElementTree as xml; xml.parse(
   expect_nothing_left
 }
 
+@test "an NFS server can be further away" {
+  bench nfs --rounds 1 --delay 20 --only 'list and stat' >"$WORK/table"
+  # 40 files take one call at least.
+  jq -e 'all(.rows[0].places["raw", "shared", "exclusive"]; all(.rounds[]; . > 0 and . < 40 / 0.020))' "$WORK/results/nfs.json"
+  expect_nothing_left
+  run -64 bench --delay 20
+  [[ $output == *'bench nfs --delay MS'* ]]
+}
+
 @test "what is claimfs's own is measured, too" {
   bench --only scale: >"$WORK/table"
   jq -e '[.figures[].title] == ["40 claims bound", "list and stat a tree of 80 files, cold",

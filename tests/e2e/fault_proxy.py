@@ -14,6 +14,7 @@ Commands:
                     are lost, and so is the connection: what a client sees whose network fails after the deed
   count             how many connections there are and were, how many calls passed and how many replies were dropped
   procedures        how many calls of each procedure passed since this was asked last: WRITE=2 COMMIT=1
+  waiting NAME      how many calls of this procedure have waited for their replies together, at most, since this was asked last
 """
 
 import asyncio
@@ -41,6 +42,13 @@ class Faults:
         self.connections = set()
         self.accepted = self.calls = self.dropped = 0
         self.procedures = collections.Counter()
+        self.waiting = collections.Counter()  # for a reply, by procedure
+        self.most_waiting = collections.Counter()
+
+    def asked(self, procedure):
+        self.procedures[procedure] += 1
+        self.waiting[procedure] += 1
+        self.most_waiting[procedure] = max(self.most_waiting[procedure], self.waiting[procedure])
 
     def cut(self):
         for connection in list(self.connections):
@@ -69,6 +77,8 @@ class Faults:
             told = " ".join(f"{name}={count}" for name, count in sorted(self.procedures.items()))
             self.procedures.clear()
             return told
+        elif command == "waiting" and rest[0] in PROCEDURES:
+            return str(self.most_waiting.pop(rest[0], 0))
         else:
             raise ValueError(f"not a command: {' '.join(words)}")
         return "ok"
@@ -95,6 +105,8 @@ class Connection:
         for writer in (self.client_writer, self.server_writer):
             writer.transport.abort()
         self.faults.connections.discard(self)
+        self.faults.waiting.subtract(self.procedures.values())
+        self.procedures.clear()
 
     async def serve(self):
         self.faults.connections.add(self)
@@ -114,7 +126,7 @@ class Connection:
             xid, _, _, program, _, procedure = struct.unpack_from(">6I", payload)
             known = program == NFS_PROGRAM and procedure < len(PROCEDURES)
             self.procedures[xid] = PROCEDURES[procedure] if known else ""
-            self.faults.procedures[self.procedures[xid]] += 1
+            self.faults.asked(self.procedures[xid])
             await self.faults.may_pass.wait()
             self.server_writer.write(record)
             await self.server_writer.drain()
@@ -123,16 +135,21 @@ class Connection:
         loop = asyncio.get_running_loop()
         async for record, payload in records(self.server_reader):
             arrived = loop.time()
-            procedure = self.procedures.pop(struct.unpack_from(">I", payload)[0], "")
-            if self.faults.drops(procedure):
+            xid = struct.unpack_from(">I", payload)[0]
+            if self.faults.drops(self.procedures.get(xid, "")):
                 return
             await self.faults.may_pass.wait()
             # Later, but no further apart than they came: a delay is not a narrow pipe.
             if self.faults.delay:
-                loop.call_at(arrived + self.faults.delay, self.client_writer.write, record)
+                loop.call_at(arrived + self.faults.delay, self.answer, xid, record)
             else:
-                self.client_writer.write(record)
+                self.answer(xid, record)
                 await self.client_writer.drain()
+
+    def answer(self, xid, record):
+        if xid in self.procedures:
+            self.faults.waiting[self.procedures.pop(xid)] -= 1
+        self.client_writer.write(record)
 
 
 async def records(reader):
