@@ -4,6 +4,14 @@
 
 namespace claimfs::backends::nfs {
 
+namespace {
+
+void give_up(const AheadPiece& piece) {
+  piece.ticket()->is_given_up.store(true, std::memory_order_release);
+}
+
+}  // namespace
+
 FileAhead::FileAhead(std::shared_ptr<FilesAhead> all, const FileHandle& handle, std::uint64_t size)
     : all_(std::move(all)), handle_(handle), file_size_(size) {}
 
@@ -13,8 +21,7 @@ FileAhead::~FileAhead() {
 }
 
 void FileAhead::drop_all() {
-  for (const auto& piece : pieces_)
-    piece->ticket()->is_given_up.store(true, std::memory_order_release);
+  for (const auto& piece : pieces_) give_up(*piece);
   pieces_.clear();
   sequence_.lost();
 }
@@ -44,7 +51,9 @@ std::shared_ptr<AheadPiece> FileAhead::take_out(const Request& request) {
   pieces_.erase(at);
   const AheadPiece::Part& part = found->part();
   const bool is_enough = part.size >= request.size || part.offset + part.size >= file_size_;
-  return is_enough && found->writes() == request.writes && !found->has_failed() ? found : nullptr;
+  if (is_enough && found->writes() == request.writes && !found->has_failed()) return found;
+  give_up(*found);
+  return nullptr;
 }
 
 FileAhead::Reading FileAhead::read(const Request& request) {
@@ -83,6 +92,7 @@ std::shared_ptr<FileAhead> FilesAhead::add(const FileHandle& handle, std::uint64
 void FilesAhead::remove(const FileHandle& handle) {
   files_.with([&](auto& files) {
     const auto found = files.find(handle);
+    if (found == files.end()) return;  // another that ends has swept
     std::erase_if(found->second, [](const auto& file) { return file.expired(); });
     if (found->second.empty()) files.erase(found);
   });
