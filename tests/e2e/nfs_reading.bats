@@ -144,6 +144,16 @@ print("complete")
   grep -qx complete "$WORK/spawned"
 }
 
+@test "whatever another node changes before a reader in order" {
+  serve modes=ReadWriteMany
+  mount_node node-b
+  fault delay 0.002
+  local seed=$RANDOM
+  limit 120 python3 "$BATS_TEST_DIRNAME/reading_model.py" "$FILE" "$MNT.node-b/default/data/file" "$seed" 100 ||
+    { echo "seed $seed"; return 1; }
+  [ "$(fault waiting READ)" -ge 6 ]
+}
+
 @test "a reader in order goes on when his server has crashed, and ends when he is killed" {
   serve
   spawn python3 -c "$PARTS"'
