@@ -65,12 +65,13 @@ class NfsFile final : public File {
     if (pages_ && !is_used_.load() && !is_used_.exchange(true)) pages_->dropped(*open_);
   }
 
-  // What the server said of its size at the open; none: it did not.
-  std::optional<std::uint64_t> size_at_open;
-  // What is read ahead for it; null: nothing yet.
+  // Its server is some way off, and says that it has this size. Before anybody else knows of this.
+  void may_read_ahead(std::uint64_t size) { size_to_read_ahead_ = size; }
+  // What is read ahead for it; null: nothing is.
   std::shared_ptr<FileAhead> ahead(FilesAhead& all) {
+    if (!size_to_read_ahead_) return nullptr;
     std::scoped_lock lock(reading_);
-    if (!ahead_ && size_at_open) ahead_ = all.add(handle_, *size_at_open);
+    if (!ahead_) ahead_ = all.add(handle_, *size_to_read_ahead_);
     return ahead_;
   }
 
@@ -90,6 +91,7 @@ class NfsFile final : public File {
   std::shared_ptr<CachedPages> pages_;  // that the kernel drops; null: none
   std::optional<CachedPages::Open> open_;
   std::atomic<bool> is_used_{false};
+  std::optional<std::uint64_t> size_to_read_ahead_;
   std::mutex reading_;
   std::shared_ptr<FileAhead> ahead_;  // guarded by it
 };

@@ -25,6 +25,9 @@ struct Verifier {
   createverf3 bytes;
 };
 
+// A server that takes so long for the open is so far away that files are read ahead.
+constexpr auto kFar = std::chrono::microseconds(500);
+
 // Tells this creation from all others, also when it has to be sent again.
 Verifier new_verifier() {
   thread_local std::mt19937_64 numbers{std::random_device{}()};
@@ -81,11 +84,13 @@ void NfsBackend::open_there(TicketPointer ticket, NfsInode& inode, int flags,
         to.access = rights | ACCESS3_EXECUTE;
       },
       [this, ticket, handle, rights, file = std::move(file), pages = std::move(pages),
+       asked_at = Clock::now(),
        answer = std::move(answer)](Result<ACCESS3res*> reply, bool) mutable {
         if (!reply) return answer.refuse(reply.error());
         if (const auto attributes = told((*reply)->ACCESS3res_u.resok.obj_attributes)) {
           corrected(*ticket, handle, *attributes);  // tells who writes of set-id bits
-          nfs(*file).size_at_open = static_cast<std::uint64_t>(attributes->size);
+          if (Clock::now() - asked_at >= kFar)
+            nfs(*file).may_read_ahead(static_cast<std::uint64_t>(attributes->size));
           if (pages) {
             timespec wall{};
             ::clock_gettime(CLOCK_REALTIME, &wall);

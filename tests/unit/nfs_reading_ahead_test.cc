@@ -44,10 +44,9 @@ struct Distant {
     set(options);
     volume = std::make_unique<Volume>(backend_on(options), Features{});
     inode = volume->lookup(volume->root(), "file")->inode;
-    open(flags);
+    slowly([&] { file = volume->open(*inode, flags).value(); });
   }
 
-  void open(int flags) { file = volume->open(*inode, flags).value(); }
   std::string read(std::size_t number) {
     const Result<std::string> text = volume->read(*file, kSize, static_cast<off_t>(number * kSize));
     return text ? *text : std::strerror(text.error().code);
@@ -56,12 +55,17 @@ struct Distant {
     return std::async(std::launch::async, [this, number] { return read(number); });
   }
   // So that the server takes its time.
-  void read_slowly(std::size_t number) {
+  void slowly(const std::function<void()>& act) {
     server.freeze();
-    auto reading = begin_to_read(number);
+    auto acting = std::async(std::launch::async, act);
     std::this_thread::sleep_for(milliseconds(4));
     server.thaw();
-    CHECK(reading.get() == part(number));
+    acting.get();
+  }
+  void read_slowly(std::size_t number) {
+    std::string text;
+    slowly([&] { text = read(number); });
+    CHECK(text == part(number));
   }
   // Up to the one with which the next is asked for, which is there soon: nothing tells when.
   void read_until_ahead() {
@@ -118,6 +122,18 @@ TEST_CASE("who reads in order from far away is given what was asked for before",
     return is_there;
   });
   CHECK(is_there_at_once);
+}
+
+TEST_CASE("what is opened at once is not read ahead", "[nfs][read_ahead]") {
+  if (!can_run()) return;
+  // On a busy machine the open may take as long as from far away.
+  const bool is_left_alone = comes_true([] {
+    Distant at;
+    at.file = at.volume->open(*at.inode, O_RDONLY).value();
+    at.read_until_ahead();
+    return !at.is_there(Distant::kNext);
+  });
+  CHECK(is_left_alone);
 }
 
 TEST_CASE("what was asked for before an open is asked for again", "[nfs][read_ahead]") {
