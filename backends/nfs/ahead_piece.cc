@@ -80,12 +80,11 @@ std::span<std::byte> AheadPiece::own_place() {
 }
 
 void AheadPiece::came(const Came& what) {
-  const std::span<const std::byte> data = what.data.first(std::min(what.data.size(), part_.size));
   std::unique_ptr<Taker> taker;
   bool is_good = false;
   {
     std::scoped_lock lock(mutex_);
-    got_ = data.size();
+    got_ = what.data.size();
     is_end_ = what.is_end;
     stamp_ = what.stamp;
     state_ = State::Here;
@@ -93,12 +92,13 @@ void AheadPiece::came(const Came& what) {
     if (taker)
       is_good = is_good_for(taker->wanted.size);
     else
-      put(data, own_place());
+      put(what.data, own_place());
   }
   if (!taker) return;
   if (!is_good) return taker->answer.refuse(EAGAIN);
   const Wanted& wanted = taker->wanted;
-  taker->answer.complete(put(data.first(std::min(data.size(), wanted.size)), wanted.room));
+  taker->answer.complete(
+      put(what.data.first(std::min(what.data.size(), wanted.size)), wanted.room));
 }
 
 void AheadPiece::failed(int error) {

@@ -73,7 +73,7 @@ class AheadPiece {
   // For its call: where the data are wanted; the same each time.
   std::span<std::byte> place();
   struct Came {
-    std::span<const std::byte> data{};
+    std::span<const std::byte> data{};   // no more than the part
     bool is_end = false;                 // of the file
     std::optional<ChangeStamp> stamp{};  // of the file then
   };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -250,6 +251,11 @@ class NfsBackend final : public Backend {
                     const ReadRange& range, std::uint64_t writes,
                     Answer<std::span<const std::byte>> answer);
   void ask_for(const FileHandle& handle, std::shared_ptr<AheadPiece> piece);
+  // No more than was asked for.
+  static std::span<const std::byte> data_of(const READ3resok& read, std::size_t asked) {
+    const std::span<const char> data(read.data.data_val, read.data.data_len);
+    return std::as_bytes(data.first(std::min(data.size(), asked)));
+  }
   struct ManyReads;
   void read_piece(std::shared_ptr<ManyReads> reads, std::size_t at, std::size_t size);
   void read_from_server(TicketPointer ticket, const ReadRange& range,
@@ -322,7 +328,7 @@ class NfsBackend final : public Backend {
   std::unique_ptr<UsageCount> usage_;              // as session_, where something is
   std::shared_ptr<WrittenVolume> written_volume_;  // as session_
   WrittenFiles written_files_;
-  std::shared_ptr<FilesAhead> files_ahead_ = std::make_shared<FilesAhead>(0);
+  std::shared_ptr<FilesAhead> files_ahead_;  // since start()
   LocalLocks locks_;
   RecentChanges recent_changes_;
   KnownNames known_names_{options_.names_believed};  // where nobody else changes names

@@ -65,9 +65,9 @@ FileAhead::Reading FileAhead::read(const Request& request) {
                       : reading.found->is_here() ? Found::Here
                                                  : Found::OnItsWay;
   const ReadSequence::Ahead ahead = sequence_.read(request.offset, request.size, found);
-  if (!sequence_.goes_on()) drop_all();
-  for (std::uint64_t at = ahead.begin; at < std::min(ahead.end, file_size_); at += ahead.piece) {
-    const AheadPiece::Part part{at, std::min<std::uint64_t>(ahead.piece, file_size_ - at)};
+  if (!ahead.goes_on) drop_all();
+  for (std::uint64_t at = ahead.begin; at < std::min(ahead.end, file_size_); at += request.size) {
+    const AheadPiece::Part part{at, std::min<std::uint64_t>(request.size, file_size_ - at)};
     if (part.size > all_->memory()->most_of_piece() || !all_->memory()->reserve(part.size)) {
       sequence_.asked_only_to(at);
       break;

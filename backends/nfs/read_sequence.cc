@@ -34,8 +34,9 @@ void ReadSequence::answered(std::chrono::steady_clock::duration after) {
 ReadSequence::Ahead ReadSequence::read(std::uint64_t offset, std::size_t size, Found found) {
   const std::uint64_t end = offset + size;
   const bool is_missing = found == Found::Nothing && offset >= asked_from_ && offset < asked_to_;
-  goes_on_ = in_order_ > 0 && size >= kLeastBytes && is_near(front_, offset, size) && !is_missing;
-  if (!goes_on_) {
+  const bool goes_on =
+      in_order_ > 0 && size >= kLeastBytes && is_near(front_, offset, size) && !is_missing;
+  if (!goes_on) {
     begin_at(end, size);
     return {};
   }
@@ -43,12 +44,12 @@ ReadSequence::Ahead ReadSequence::read(std::uint64_t offset, std::size_t size, F
   size_ = size;
   front_ = std::max(front_, end);
   if (asked_to_ < front_) asked_from_ = asked_to_ = front_;
-  if (!is_worth_it()) return {};
+  if (!is_worth_it()) return {.goes_on = true};
   const std::uint64_t most = std::max<std::uint64_t>(kMostAhead / size, 1);
   if (found == Found::OnItsWay) pieces_ = std::min(pieces_ * 2, most);
   const std::uint64_t begin = asked_to_;
   asked_to_ = std::max(begin, front_ + pieces_ * size);
-  return {begin, asked_to_, size};
+  return {.goes_on = true, .begin = begin, .end = asked_to_};
 }
 
 }  // namespace claimfs::backends::nfs

@@ -25,16 +25,16 @@ class ReadSequence {
 
   // What had been asked for of what a request wants.
   enum class Found { Nothing, OnItsWay, Here };
-  // To be asked for now: from there up to there, in pieces of that size.
   struct Ahead {
+    // With the requests before; otherwise what was asked for is of no use.
+    bool goes_on = false;
+    // To be asked for now, in pieces of the request's size.
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
-    std::size_t piece = 0;
   };
 
-  // A request. When it does not go on with the ones before, what was asked for is of no use.
+  // A request.
   Ahead read(std::uint64_t offset, std::size_t size, Found found);
-  bool goes_on() const { return goes_on_; }
   // One for which nothing was found was answered after so long.
   void answered(std::chrono::steady_clock::duration after);
   // Of what read() said last, nothing from there on was asked for.
@@ -56,7 +56,6 @@ class ReadSequence {
   int answered_ = 0;                               // since it began
   std::chrono::steady_clock::duration soonest_{};  // of these
   std::uint64_t pieces_ = 1;                       // to be asked for in front of it
-  bool goes_on_ = false;
 };
 
 }  // namespace claimfs::backends::nfs

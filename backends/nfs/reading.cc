@@ -27,12 +27,6 @@ class AnswerBytes {
   std::span<std::byte> bytes_;
 };
 
-// No more than was asked for.
-std::span<const std::byte> data_of(const READ3resok& read, std::size_t asked) {
-  const std::span<const char> data(read.data.data_val, read.data.data_len);
-  return std::as_bytes(data.first(std::min(data.size(), asked)));
-}
-
 }  // namespace
 
 // A request that takes more than one READ: its pieces are in flight together, by several

@@ -18,8 +18,7 @@ void NfsBackend::ask_for(const FileHandle& handle, std::shared_ptr<AheadPiece> p
         if (!reply) return piece->failed(reply.error().code);
         const READ3resok& read = (*reply)->READ3res_u.resok;
         const auto attributes = told(read.file_attributes);
-        const std::span<const char> data(read.data.data_val, read.data.data_len);
-        piece->came({.data = std::as_bytes(data),
+        piece->came({.data = data_of(read, piece->part().size),
                      .is_end = read.eof != 0,
                      .stamp = attributes ? std::optional(stamp_of(*attributes)) : std::nullopt});
       });

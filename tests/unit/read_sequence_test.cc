@@ -23,8 +23,8 @@ struct Reader {
   // What is asked for then: "8-10" are the two requests that begin there.
   std::string read(std::uint64_t number, Found found, std::size_t size = kSize) {
     const auto ahead = sequence.read(number * size, size, found);
-    if (ahead.begin == ahead.end) return sequence.goes_on() ? "" : "begins";
-    CHECK(ahead.piece == size);
+    if (ahead.begin == ahead.end) return ahead.goes_on ? "" : "begins";
+    CHECK(ahead.goes_on);
     CHECK(ahead.begin % size == 0);
     return std::to_string(ahead.begin / size) + "-" + std::to_string(ahead.end / size);
   }
