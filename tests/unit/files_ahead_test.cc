@@ -60,10 +60,14 @@ struct Far {
   std::uint64_t next = 0;
 
   explicit Far(std::uint64_t size = kFileSize) : file(all->add(handle("file"), size)) {
-    while (asked.empty()) {
-      CHECK_FALSE(read());
-      file->answered(milliseconds(5));
-    }
+    while (asked.empty()) read_from_server();
+  }
+  // One more reader of a volume.
+  explicit Far(std::shared_ptr<FilesAhead> of)
+      : all(std::move(of)), file(all->add(handle("file"), kFileSize)) {}
+  void read_from_server() {
+    CHECK_FALSE(read());
+    file->answered(milliseconds(5));
   }
   std::shared_ptr<AheadPiece> read(std::uint64_t writes = 0, std::size_t size = kSize) {
     const Identity opener;
@@ -85,6 +89,7 @@ struct Far {
 
 TEST_CASE("ahead: what is here is told at once, what is not when it has come", "[read_ahead]") {
   Far far;
+  CHECK(far.asked[0]->part().size == kSize);
   far.come(*far.asked[0], 'a');
   Answered first;
   take(*far.read(), first);
@@ -257,6 +262,27 @@ TEST_CASE("ahead: memory is bound, and comes back", "[read_ahead]") {
   pieces.pop_back();
   CHECK(add());
   CHECK_FALSE(add());
+}
+
+TEST_CASE("ahead: readers of one volume share what there is of memory", "[read_ahead]") {
+  const auto all = std::make_shared<FilesAhead>(1U << 20U);
+  std::vector<std::unique_ptr<Far>> readers;
+  // Each has one piece in front of it.
+  const auto add = [&] {
+    readers.push_back(std::make_unique<Far>(all));
+    while (readers.back()->next < 9) readers.back()->read_from_server();
+    return !readers.back()->asked.empty();
+  };
+  constexpr std::size_t kMost = AheadMemory::kMostBytes / kSize;
+  while (add()) REQUIRE(readers.size() <= kMost);
+  CHECK(readers.size() == kMost + 1);
+  // Who finds no room reads on, and is served when another has ended.
+  Far& last = *readers.back();
+  last.read_from_server();
+  CHECK(last.asked.empty());
+  readers.erase(readers.begin());
+  last.read_from_server();
+  CHECK(last.asked.size() == 1);
 }
 
 TEST_CASE("ahead: requests larger than the server's are left alone", "[read_ahead]") {
