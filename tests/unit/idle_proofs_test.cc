@@ -328,8 +328,13 @@ TEST_CASE("proof: nobody is let in between it and the end of the use", "[idle_pr
       }
     });
   }
-  const auto end = std::chrono::steady_clock::now() + 1500ms;
-  while (std::chrono::steady_clock::now() < end) {
+  // The users hold it nearly always: how often a proof finds a moment between, on a busy machine,
+  // is nobody's promise; that it does is.
+  const auto start = std::chrono::steady_clock::now();
+  const auto has_run = [start](auto time) {
+    return std::chrono::steady_clock::now() - start >= time;
+  };
+  while (!has_run(1500ms) || (proven <= 10 && !has_run(120s))) {
     std::promise<void> answered;
     fs.prove_unused(volume, false, [&](bool is_unused) {
       if (is_unused) {
