@@ -2,7 +2,6 @@
 
 #include <linux/fuse.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/processors.h"
 #include "fs/caller_signals.h"
 #include "fs/kernel_replies.h"
 #include "fs/reply_room.h"
@@ -46,12 +46,6 @@ bool is_quick(std::uint32_t opcode) {
 bool takes_long(std::uint32_t opcode) {
   return opcode == FUSE_FSYNC || opcode == FUSE_FSYNCDIR || opcode == FUSE_FALLOCATE ||
          opcode == FUSE_COPY_FILE_RANGE;
-}
-
-std::size_t usable_processors() {
-  cpu_set_t usable;
-  if (::sched_getaffinity(0, sizeof usable, &usable) != 0) return 1;
-  return static_cast<std::size_t>(CPU_COUNT(&usable));
 }
 
 // How often this thread has waited for something in the kernel.

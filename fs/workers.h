@@ -8,7 +8,7 @@
 #include <mutex>
 #include <set>
 
-#include "fs/adaptive_spin.h"
+#include "base/adaptive_spin.h"
 #include "fs/filesystem.h"
 #include "fs/gate.h"
 #include "fs/libfuse.h"
@@ -60,7 +60,7 @@ class Workers {
   std::atomic<std::size_t> readers_{0};  // of those that read /dev/fuse
   std::atomic<bool> is_ending_{false};
   std::atomic<bool> is_short_of_threads_{false};
-  AdaptiveSpin spin_;  // by who has the turn
+  AdaptiveSpin spin_{std::chrono::microseconds(50)};  // by who has the turn
   const std::size_t processors_;
   std::atomic<std::size_t> serving_{0};
   std::atomic<int> sleeps_{0};  // > 0: those that serve have been sleeping of late

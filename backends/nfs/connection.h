@@ -14,6 +14,7 @@
 #include "backends/nfs/address.h"
 #include "backends/nfs/call.h"
 #include "backends/reply_waiter.h"
+#include "base/adaptive_spin.h"
 #include "base/fd.h"
 #include "base/guarded.h"
 
@@ -125,6 +126,8 @@ class Connection final : public ReplySource,
   std::atomic<std::size_t> load_{0};
   // Who receives instead of the thread, which then looks at times only; null: nobody.
   std::atomic<const ReplyWaiter*> leader_{nullptr};
+
+  AdaptiveSpin spin_{std::chrono::microseconds(100)};  // of leaders
 
   // Has the connection. What calls are answered with runs under it, so that nobody but the thread
   // may wait for it.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/nfs/connection.h"
+#include "base/processors.h"
 
 namespace claimfs::backends::nfs {
 
@@ -12,6 +13,21 @@ namespace {
 
 // Who asks beside others would be led, and lead, by turns: each of which wakes the thread.
 constexpr int kCallsUntilLed = 16;
+
+// While a thread leads; of all connections.
+class Leading {
+ public:
+  Leading() { ++count; }
+  Leading(const Leading&) = delete;
+  ~Leading() { --count; }
+
+  // Where several wait for replies, others need their processors: servers, and whoever asks.
+  static bool is_alone() { return has_processors && count.load() == 1; }
+
+ private:
+  static inline std::atomic<int> count{0};
+  static inline const bool has_processors = usable_processors() > 1;  // before threads stay on one
+};
 
 }  // namespace
 
@@ -27,6 +43,7 @@ void Connection::offer_lead() {
 
 void Connection::receive_until(const ReplyWaiter& waiter, const std::function<bool()>& is_over,
                                int stirred, Clock::time_point end) {
+  const Leading leading;
   pollfd waiting[2] = {{stirred, POLLIN, 0}, {-1, POLLIN, 0}};
   while (leader_.load() == &waiter) {
     {
@@ -37,6 +54,8 @@ void Connection::receive_until(const ReplyWaiter& waiter, const std::function<bo
     }
     waiting[1].revents = 0;
     if (has_mail()) continue;
+    const auto has_come = [&waiting] { return ::poll(waiting, 2, 0) != 0; };
+    if (Leading::is_alone() && spin_.until(has_come)) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
     ::poll(waiting, 2, std::max(static_cast<int>(left.count()), 0));
   }

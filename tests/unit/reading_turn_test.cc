@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/guarded.h"
-#include "fs/adaptive_spin.h"
+#include "base/adaptive_spin.h"
 #include "tests/unit/catch.h"
 
 namespace claimfs::fs {
@@ -136,7 +136,7 @@ TEST_CASE("the end brings back those that wait for a turn", "[reading_turn]") {
 }
 
 TEST_CASE("who waits awake gives that up where nothing comes", "[reading_turn]") {
-  AdaptiveSpin spin;
+  AdaptiveSpin spin(50us);
   int attempts = 0;
   const auto comes = [&](bool comes_at_once) {
     attempts = 0;
