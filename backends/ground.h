@@ -30,7 +30,8 @@ class Ground {
   virtual ~Ground() = default;
 
   // Makes BASE/BELOW with exactly `mode`, and what is missing on the way to it. One that is there
-  // stays as it is.
+  // stays as it is. On a share mode 0 sets none: 0755, and what the server and the directory around
+  // it make of that.
   virtual Result<void> make_directory(const std::string& base, const std::string& below,
                                       mode_t mode) = 0;
 
@@ -43,8 +44,13 @@ class Ground {
   virtual Result<void> scrub(const std::string& path, RemovalProgress& progress,
                              std::stop_token stop) = 0;
 
-  // Gives what is at the path another name in the same directory, one that is free: `name`, or that
-  // and a number. Nothing there is success, and an empty answer.
+  // Removes the directories that the path's last component was in, from the last one up, for as
+  // long as they are empty. A share's root and what is around it stay; on this host all do.
+  virtual Result<void> remove_empty_parents(const std::string& /*path*/) { return {}; }
+
+  // Gives what is at the path another name, one that is free: `name`, or that and a number. On this
+  // host it is one in the same directory; in a share it is a path below the share, and what is
+  // missing on the way to it is made. Nothing there is success, and an empty answer.
   virtual Result<std::string> archive(const std::string& path, const std::string& name) = 0;
 };
 

@@ -21,14 +21,6 @@ std::string key_of(const char* verb, const std::string& name, const std::string&
   return std::string(verb) + "-" + name + "[" + uid + "]";
 }
 
-// The last component of a path.
-std::string base_name(const std::string& path) {
-  const auto end = path.find_last_not_of('/');
-  if (end == std::string::npos) return "";
-  const auto slash = path.rfind('/', end);
-  return path.substr(slash + 1, end - slash);
-}
-
 std::string size_text(std::uint64_t bytes) {
   constexpr std::array kUnits = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
   auto size = static_cast<double>(bytes);
@@ -51,14 +43,18 @@ Result<void> perform_on(backends::Ground& ground, const std::string& path, const
                         backends::RemovalProgress& progress, const std::stop_token& stop) {
   switch (work.action) {
     case ReclaimWork::Action::Delete:
-      return ground.remove_tree(path, progress, stop);
+      TRY_VOID(ground.remove_tree(path, progress, stop));
+      return work.takes_empty_parents ? ground.remove_empty_parents(path) : Result<void>();
     case ReclaimWork::Action::Recycle: {
       const auto scrubbed = ground.scrub(path, progress, stop);
-      // Kubernetes' recycler is a pod, for which a missing directory is made: it is empty.
-      return !scrubbed && scrubbed.error().code == ENOENT ? Result<void>() : scrubbed;
+      // Kubernetes' recycler is a pod, for which a missing directory of the host is made: it is
+      // empty. An export that is not there cannot be mounted, and the pod fails: the server's disk
+      // may come back, with everything that is on it.
+      if (!scrubbed && scrubbed.error().code == ENOENT && is_of_host(work.source)) return {};
+      return scrubbed;
     }
     case ReclaimWork::Action::Archive:
-      TRY_VOID(ground.archive(path, "archived-" + base_name(path)));
+      TRY_VOID(ground.archive(path, work.archive_name));
       return {};
     case ReclaimWork::Action::Keep:
       break;

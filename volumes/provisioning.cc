@@ -77,7 +77,7 @@ Text nfs_subdir_on_delete(const StorageClass& storage_class) {
 tl::expected<unsigned, std::string> mode_of(const StorageClass& storage_class, std::string_view key,
                                             unsigned otherwise) {
   const std::string text = parameter(storage_class, key);
-  if (text.empty() || text == "0") return otherwise;
+  if (text.empty()) return otherwise;
   std::size_t used = 0;
   unsigned long mode = 0;
   try {
@@ -88,7 +88,7 @@ tl::expected<unsigned, std::string> mode_of(const StorageClass& storage_class, s
   if (used != text.size() || mode > 07777)
     return refuse("invalid " + std::string(key) + " " + in_quotes(text) +
                   ": it must be an octal mode such as 0770");
-  return static_cast<unsigned>(mode);
+  return mode == 0 ? otherwise : static_cast<unsigned>(mode);
 }
 
 // The volume but for its source.
@@ -233,7 +233,9 @@ Planned plan_share(const Claim& claim, const StorageClass& storage_class) {
   words.parameters["onDelete"] = parameter(storage_class, "ondelete");
   const auto on_delete = on_delete_of(words);
   if (!on_delete) return refuse(on_delete.error());
-  const auto mode = mode_of(storage_class, "mountpermissions", 0777);
+  // csi-driver-nfs sets none of its own accord. 7.3
+  const unsigned usual = storage_class.provisioner == kNfsCsi ? 0 : 0777;
+  const auto mode = mode_of(storage_class, "mountpermissions", usual);
   if (!mode) return refuse(mode.error());
   ProvisioningPlan plan = started(claim, storage_class, share, *below, *on_delete);
   plan.server = parameter(storage_class, "server");

@@ -11,11 +11,11 @@ namespace claimfs::volumes {
 
 // What a provisioner of ours does for a claim: a directory, and the volume that shows it.
 struct ProvisioningPlan {
-  std::string server;  // of an NFS export; empty: this host
-  std::string base;    // the directory or export that must not be left
-  std::string below;   // of the base: the new directory
-  unsigned mode = 0777;
-  Object volume;  // complete but for uid and creationTimestamp
+  std::string server;    // of an NFS export; empty: this host
+  std::string base;      // the directory or export that must not be left
+  std::string below;     // of the base: the new directory
+  unsigned mode = 0777;  // 0, on a server: none is set
+  Object volume;         // complete but for uid and creationTimestamp
 };
 
 // Whether a provisioner of ours is asked to make a volume for the claim, and has not yet. Returns

@@ -1,5 +1,7 @@
 #include "volumes/reclaim.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -38,14 +40,39 @@ Step no_deleter(const Volume& volume, const std::string& why) {
 // Without "." and "..", doubled and trailing slashes; "" when it is not absolute.
 std::string cleaned(const std::string& path) {
   if (!path.starts_with('/')) return "";
+  // Most are, and of ten thousand volumes each is looked at.
+  if (path.find("//") == std::string::npos && path.find("/.") == std::string::npos &&
+      !path.ends_with('/'))
+    return path;
   std::string clean = std::filesystem::path(path).lexically_normal().string();
   while (clean.size() > 1 && clean.ends_with('/')) clean.pop_back();
   return clean;
 }
 
+// Of cleaned paths. Nothing lies in "/", which is everything.
+bool lies_in(std::string_view path, std::string_view directory) {
+  return directory.size() > 1 && path.size() > directory.size() + 1 &&
+         path.starts_with(directory) && path[directory.size()] == '/';
+}
+
 bool is_inside(const std::string& path, const std::string& directory) {
+  return lies_in(path, cleaned(directory));
+}
+
+// The path as it goes on from a directory, which may be "/"; "" when it is not below it.
+std::string name_below(const std::string& directory, const std::string& path) {
   const std::string base = cleaned(directory);
-  return base.size() > 1 && path.size() > base.size() + 1 && path.starts_with(base + "/");
+  if (base == "/") return path.substr(std::min<std::size_t>(path.size(), 1));
+  return lies_in(path, base) ? path.substr(base.size() + 1) : "";
+}
+
+// In the host or the export; "" where the source has none.
+const std::string& path_in(const VolumeSource& source) {
+  static const std::string kNone;
+  if (const auto* host = std::get_if<HostPathSource>(&source)) return host->path;
+  if (const auto* local = std::get_if<LocalSource>(&source)) return local->path;
+  if (const auto* nfs = std::get_if<NfsSource>(&source)) return nfs->path;
+  return kNone;
 }
 
 // 3.2: which deleter Kubernetes would find. `work` is what the deleter would do.
@@ -78,20 +105,76 @@ Reclaim delete_in_tree(const Volume& volume, const std::string& plugin, ReclaimW
   return {{}, std::move(work)};
 }
 
-// Another volume in use whose directory is this one, lies in it or around it.
+// The path as a volume's source says it, with a csi volume's templates not filled in.
+std::string written_path(const Volume& volume) {
+  const auto* csi = std::get_if<CsiSource>(&volume.source);
+  if (!csi) return path_in(volume.source);
+  std::string share, below;
+  for (const auto& [key, value] : csi->attributes) {
+    if (::strcasecmp(key.c_str(), "share") == 0) share = value;
+    if (::strcasecmp(key.c_str(), "subdir") == 0) below = value;
+  }
+  return below.empty() ? share : share + "/" + below;
+}
+
+bool touch(std::string_view one, std::string_view other) {
+  return one == other || lies_in(one, other) || lies_in(other, one);
+}
+
+// Where another volume is on the server (or the host) that this one is on, if the two directories
+// are the same or one lies in the other; else "".
+std::string touching(const Volume& other, const std::string& path,
+                     const std::optional<NfsSource>& place) {
+  // A csi volume's options are only read where its text does not say enough.
+  const std::string written = written_path(other);
+  if (written.find("${") == std::string::npos && !touch(cleaned(written), path)) return "";
+  const auto their_place = nfs_place(other);
+  if ((place ? place->server : "") != (their_place ? their_place->server : "")) return "";
+  std::string theirs = cleaned(their_place ? their_place->path : path_in(other.source));
+  return touch(theirs, path) ? theirs : "";
+}
+
+// Another volume in use whose directory is this one, lies in it or around it. One that lies around
+// what is named after its claim alone does not count: it is a whole share, say, of which it is
+// known that volumes come and go in it.
 const Volume* neighbour_in_use(const Volume& volume, const std::string& path, const World& world) {
   const auto place = nfs_place(volume);
+  const std::string own = "pvc-" + volume.claim_ref->uid;
+  const auto has_own = [&own](const std::string& text) {
+    return text.find(own) != std::string::npos;
+  };
   for (const auto& [name, other] : world.volumes()) {
     if (name == volume.metadata.name || other.phase != VolumePhase::Bound) continue;
-    const auto their_place = nfs_place(other);
-    // On another server, or one of this host and the other not.
-    if ((place ? place->server : "") != (their_place ? their_place->server : "")) continue;
-    const std::string theirs =
-        cleaned(their_place ? their_place->path : ReclaimWork{.source = other.source}.path());
-    if (!theirs.empty() && (theirs == path || is_inside(theirs, path) || is_inside(path, theirs)))
-      return &other;
+    const std::string theirs = touching(other, path, place);
+    if (theirs.empty()) continue;
+    const bool is_around_it = lies_in(path, theirs) && has_own(path) && !has_own(theirs);
+    if (!is_around_it) return &other;
   }
   return nullptr;
+}
+
+// 7.3: csi-driver-nfs deletes the directories that a nested subDir leaves empty. Not one that is
+// another volume's, in use or not.
+bool takes_empty_parents(const Volume& volume, const std::string& path, const World& world) {
+  const std::string base = annotation(volume, kBaseDirectory);
+  if (made_by(volume) != kNfsCsi || name_below(base, path).find('/') == std::string::npos)
+    return false;
+  const auto place = nfs_place(volume);
+  return std::ranges::none_of(world.volumes(), [&](const auto& each) {
+    if (each.first == volume.metadata.name) return false;
+    const std::string theirs = touching(each.second, path, place);
+    return lies_in(path, theirs) && !name_below(base, theirs).empty();
+  });
+}
+
+// 7.3: nfs-subdir's archives have the directory's own name, csi-driver-nfs' the whole subDir. On
+// this host they stand beside the directory.
+std::string archive_name(const Volume& volume, const std::string& path) {
+  const std::string maker = made_by(volume);
+  const std::string below = maker == kOurNfs || maker == kNfsCsi
+                                ? name_below(annotation(volume, kBaseDirectory), path)
+                                : "";
+  return "archived-" + (below.empty() ? path.substr(path.rfind('/') + 1) : below);
 }
 
 Notice refused(const Volume& volume, const std::string& why) {
@@ -123,17 +206,17 @@ Reclaim delete_provisioned(const Volume& volume, ReclaimWork work, const World& 
       return {{.volume = {}, .claim = {}, .notices = {refused(volume, why)}}, {}};
     }
   }
-  // Path templates can give two claims one directory; one that is named after the claim's uid
-  // cannot be another's, and needs no look at every volume.
+  // Path templates can give two claims one directory, and anybody can write a volume of one.
   const auto place = nfs_place(volume);
   const std::string path = cleaned(place ? place->path : work.path());
-  const bool is_its_own = path.find("pvc-" + volume.claim_ref->uid) != std::string::npos;
-  const Volume* other = is_its_own ? nullptr : neighbour_in_use(volume, path, world);
-  if (other) {
+  if (const Volume* other = neighbour_in_use(volume, path, world)) {
     const std::string why = "the directory " + path + " is shared with volume " +
                             in_quotes(other->metadata.name) + ", which is in use";
     return {{.volume = {}, .claim = {}, .notices = {refused(volume, why)}}, {}};
   }
+  if (work.action == ReclaimWork::Action::Archive) work.archive_name = archive_name(volume, path);
+  if (work.action == ReclaimWork::Action::Delete)
+    work.takes_empty_parents = takes_empty_parents(volume, path, world);
   return {{}, std::move(work)};
 }
 
@@ -182,13 +265,7 @@ Reclaim decide_recycle(const Volume& volume, const World& world) {
 
 }  // namespace
 
-const std::string& ReclaimWork::path() const {
-  static const std::string kNone;
-  if (const auto* host = std::get_if<HostPathSource>(&source)) return host->path;
-  if (const auto* local = std::get_if<LocalSource>(&source)) return local->path;
-  if (const auto* nfs = std::get_if<NfsSource>(&source)) return nfs->path;
-  return kNone;
-}
+const std::string& ReclaimWork::path() const { return path_in(source); }
 
 Reclaim decide_reclaim(const Volume& volume, const World& world,
                        std::span<const std::string> roots) {

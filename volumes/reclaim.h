@@ -22,6 +22,10 @@ struct ReclaimWork {
   Action action = Action::Delete;
   VolumeSource source;
   std::chrono::seconds deadline{0};  // Recycle: after which it counts as failed; else none
+  // Archive: the new name, beside the directory on this host, below the share on a server.
+  std::string archive_name{};
+  // Delete: the directories between the share and this one go, too, when they are empty then.
+  bool takes_empty_parents = false;
 
   const std::string& path() const;  // in the host or the export
 };

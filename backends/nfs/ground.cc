@@ -1,8 +1,6 @@
-#include <sys/stat.h>
-
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,40 +8,15 @@
 
 #include "backends/ground.h"
 #include "backends/nfs.h"
-#include "backends/nfs/attributes_of.h"
-#include "backends/nfs/blocking_calls.h"
-#include "backends/nfs/file_handle.h"
+#include "backends/nfs/share.h"
 
 namespace claimfs::backends::nfs {
 
 namespace {
 
-constexpr std::chrono::seconds kForMounting{10};
-// What a listing brings at once: what is listed is removed, and the rest listed anew.
-constexpr unsigned kListed = 32 * 1024;
-constexpr unsigned kListedNames = 8 * 1024;
-constexpr mode_t kOnTheWay = 0755;
 // Directories that fill up again while they are emptied.
 constexpr int kPatience = 100;
 constexpr int kMostArchives = 1000;
-
-// A file as a directory shows it.
-struct Found {
-  std::string name;
-  FileHandle handle;
-  bool is_directory = false;
-  std::uint64_t filesystem = 0;
-  std::uint64_t bytes = 0;  // of disk space; a file's with its last name
-};
-
-Found found_of(std::string name, const FileHandle& handle, const fattr3& attributes) {
-  const bool is_directory = attributes.type == NF3DIR;
-  return {.name = std::move(name),
-          .handle = handle,
-          .is_directory = is_directory,
-          .filesystem = attributes.fsid,
-          .bytes = is_directory || attributes.nlink <= 1 ? attributes.used : 0};
-}
 
 std::vector<std::string> components_of(std::string_view path) {
   std::vector<std::string> components;
@@ -54,129 +27,6 @@ std::vector<std::string> components_of(std::string_view path) {
   }
   return components;
 }
-
-// One share of a server. The server resolves the path of the share, which its administrator gave,
-// and nothing else: from its root on every step is a LOOKUP by file handle, which follows no
-// symlink, and what is on another filesystem of the server is not entered.
-class Share {
- public:
-  static Result<std::unique_ptr<Share>> mount(const volumes::NfsOptions& options) {
-    const MountedExport mounted = TRY(mount_export(options, Clock::now() + kForMounting));
-    return std::make_unique<Share>(mounted);
-  }
-  explicit Share(const MountedExport& mounted)
-      : calls_(mounted.connection),
-        root_(found_of("", mounted.found.root, mounted.found.root_attributes)) {}
-
-  const Found& root() const { return root_; }
-
-  Result<Found> look_up(const Found& directory, const std::string& name) {
-    struct Answer {
-      FileHandle handle;
-      bool has_attributes = false;
-      fattr3 attributes{};
-    };
-    const Answer answer =
-        TRY(calls_.ask<Lookup>([&](LOOKUP3args& to) { to.what = place(directory.handle, name); },
-                               [](LOOKUP3res& reply) {
-                                 const LOOKUP3resok& found = reply.LOOKUP3res_u.resok;
-                                 Answer taken;
-                                 taken.handle = FileHandle(found.object);
-                                 taken.has_attributes = found.obj_attributes.attributes_follow != 0;
-                                 if (taken.has_attributes)
-                                   taken.attributes =
-                                       found.obj_attributes.post_op_attr_u.attributes;
-                                 return taken;
-                               }));
-    if (!answer.handle) return failure(EIO);
-    if (answer.has_attributes) return found_of(name, answer.handle, answer.attributes);
-    const fattr3 asked = TRY(calls_.ask<GetAttributes>(
-        [&](GETATTR3args& to) { to.object = answer.handle.raw(); },
-        [](GETATTR3res& reply) { return reply.GETATTR3res_u.resok.obj_attributes; }));
-    return found_of(name, answer.handle, asked);
-  }
-
-  // A directory of this filesystem, by its names from the root.
-  Result<Found> walk(const std::vector<std::string>& names) {
-    Found at = root_;
-    for (const std::string& name : names) {
-      at = TRY(look_up(at, name));
-      if (!at.is_directory) return failure(ENOTDIR);
-      if (at.filesystem != root_.filesystem) return failure(EBUSY);
-    }
-    return at;
-  }
-
-  // The first ones of what is in it; handles may be missing, and are when attributes are.
-  Result<std::vector<Found>> list(const Found& directory) {
-    return calls_.ask<ReadDirectoryPlus>(
-        [&](READDIRPLUS3args& to) {
-          to.dir = directory.handle.raw();
-          to.dircount = kListedNames;
-          to.maxcount = kListed;
-        },
-        [](READDIRPLUS3res& reply) {
-          std::vector<Found> entries;
-          for_each_entry(reply.READDIRPLUS3res_u.resok.reply, [&](const entryplus3& entry) {
-            const std::string_view name = entry.name ? entry.name : "";
-            // No server may lead us anywhere by a name.
-            if (name.empty() || name == "." || name == ".." ||
-                name.find('/') != std::string_view::npos)
-              return;
-            const post_op_attr& attributes = entry.name_attributes;
-            const FileHandle handle = handle_of(entry.name_handle);
-            if (handle && attributes.attributes_follow != 0)
-              entries.push_back(
-                  found_of(std::string(name), handle, attributes.post_op_attr_u.attributes));
-            else
-              entries.push_back({.name = std::string(name), .handle = {}});
-          });
-          return entries;
-        });
-  }
-
-  Result<void> remove(const Found& directory, const std::string& name) {
-    return gone(
-        calls_.tell<Remove>([&](REMOVE3args& to) { to.object = place(directory.handle, name); }));
-  }
-  Result<void> remove_directory(const Found& directory, const std::string& name) {
-    return gone(calls_.tell<RemoveDirectory>(
-        [&](RMDIR3args& to) { to.object = place(directory.handle, name); }));
-  }
-  Result<void> rename(const Found& directory, const std::string& name, const std::string& to_name) {
-    return calls_.tell<Rename>([&](RENAME3args& to) {
-      to.from = place(directory.handle, name);
-      to.to = place(directory.handle, to_name);
-    });
-  }
-
-  // The directory of that name, made when it is missing, with exactly that mode.
-  Result<Found> provide(const Found& directory, const std::string& name, mode_t mode) {
-    if (auto there = look_up(directory, name); there || there.error().code != ENOENT) return there;
-    const Result<void> made = calls_.tell<MakeDirectory>([&](MKDIR3args& to) {
-      to.where = place(directory.handle, name);
-      to.attributes = to_sattr(mode);
-    });
-    if (!made && made.error().code != EEXIST) return failure(made.error());
-    const Found found = TRY(look_up(directory, name));
-    // The server's own umask may have taken from it.
-    if (made)
-      TRY_VOID(calls_.tell<SetAttributes>([&](SETATTR3args& to) {
-        to.object = found.handle.raw();
-        to.new_attributes = to_sattr(mode);
-      }));
-    return found;
-  }
-
- private:
-  // What was asked for may have been done by the same call before its reply was lost.
-  static Result<void> gone(Result<void> removed) {
-    return !removed && removed.error().code == ENOENT ? Result<void>() : removed;
-  }
-
-  BlockingCalls calls_;
-  const Found root_;
-};
 
 // Empties directories, the deepest ones first, without ever knowing more than the way to the one
 // that it is in.
@@ -251,16 +101,16 @@ class NfsGround final : public Ground {
 
   Result<void> make_directory(const std::string& base, const std::string& below,
                               mode_t mode) override {
-    const auto names = TRY(names_below(base + "/" + below));
+    auto names = TRY(names_below(base + "/" + below));
+    if (names.empty()) return {};
+    const std::string name = std::move(names.back());
+    names.pop_back();
     const auto share = TRY(Share::mount(options_));
-    Found at = share->root();
-    for (std::size_t depth = 0; depth < names.size(); ++depth) {
-      const bool is_last = depth + 1 == names.size();
-      auto next = share->provide(at, names[depth], is_last ? mode : kOnTheWay);
-      if (!next) return failed(next.error(), base + "/" + below);
-      if (!next->is_directory) return failed(ENOTDIR, base + "/" + below);
-      at = std::move(*next);
-    }
+    const auto parent = share->provide(names);
+    if (!parent) return failed(parent.error(), base + "/" + below);
+    const auto made = share->provide(*parent, name, mode);
+    if (!made) return failed(made.error(), base + "/" + below);
+    if (!made->is_directory) return failed(ENOTDIR, base + "/" + below);
     return {};
   }
 
@@ -281,11 +131,30 @@ class NfsGround final : public Ground {
     return emptied ? emptied : failed(emptied.error(), path);
   }
 
+  Result<void> remove_empty_parents(const std::string& path) override {
+    auto names = TRY(names_below(path));
+    if (names.size() < 2) return {};
+    names.pop_back();
+    const auto share = TRY(Share::mount(options_));
+    while (!names.empty()) {
+      const std::string name = std::move(names.back());
+      names.pop_back();
+      const auto parent = share->walk(names);
+      const auto removed =
+          parent ? share->remove_directory(*parent, name) : Result<void>(failure(parent.error()));
+      if (!removed && stays(removed.error())) return {};
+      // It is gone already, and the next one may be empty.
+      if (!removed && removed.error().code != ENOENT) return failed(removed.error(), path);
+    }
+    return {};
+  }
+
   Result<std::string> archive(const std::string& path, const std::string& name) override {
+    const auto way = TRY(names_below(options_.path + "/" + name));
     std::string given;
     const Result<void> moved =
         with_parent(path, [&](Share& share, const Found& parent, const Found& there) {
-          return move_away(share, parent, there, name, given);
+          return move_away(share, parent, there, way, given);
         });
     if (!moved) return failure(moved.error());
     return given;
@@ -322,18 +191,27 @@ class NfsGround final : public Ground {
     return done ? done : failed(done.error(), path);
   }
 
+  // Whether a directory is not removed because somebody has something in it, or it is not ours to
+  // remove. Whatever else went wrong may go well later.
+  static bool stays(const Error& error) {
+    constexpr std::array kReasons = {ENOTEMPTY, EEXIST, EACCES, EPERM, EROFS, EBUSY, ENOTDIR};
+    return std::ranges::find(kReasons, error.code) != kReasons.end();
+  }
+
   static Result<void> move_away(Share& share, const Found& parent, const Found& there,
-                                const std::string& name, std::string& given) {
-    std::string free = name;
-    for (int number = 1; number <= kMostArchives; ++number) {
-      const auto taken = share.look_up(parent, free);
+                                std::vector<std::string> to, std::string& given) {
+    if (to.empty()) return failure(EINVAL);
+    const std::string name = std::move(to.back());
+    to.pop_back();
+    const Found shelf = TRY(share.provide(to));
+    for (int number = 0; number < kMostArchives; ++number) {
+      const std::string tail = number == 0 ? "" : "-" + std::to_string(number);
+      const auto taken = share.look_up(shelf, name + tail);
       if (!taken && taken.error().code != ENOENT) return failure(taken.error());
-      if (!taken) {
-        TRY_VOID(share.rename(parent, there.name, free));
-        given = free;
-        return {};
-      }
-      free = name + "-" + std::to_string(number);
+      if (taken) continue;
+      TRY_VOID(share.rename(parent, there.name, shelf, name + tail));
+      given = name + tail;
+      return {};
     }
     return failure(EEXIST);
   }

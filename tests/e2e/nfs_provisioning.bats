@@ -41,6 +41,7 @@ spec: {storageClassName: %s, accessModes: [ReadWriteMany], resources: {requests:
 volume_of() { claimfs get pvc "$1" -o 'jsonpath={.spec.volumeName}'; }
 is_deleted() { ! claimfs get "$1" "$2" >/dev/null 2>&1; }
 phase_is() { [ "$(claimfs get pv "$1" -o 'jsonpath={.status.phase}')" = "$2" ]; }
+has_event() { claimfs get events -A | grep -qF -- "$1"; }
 fill() {
   limit 20 bash -c 'cd "$1" && mkdir -p deep/er && echo text >deep/er/file && ln -s /etc link && ln deep/er/file second' - "$MNT/default/$1"
 }
@@ -64,11 +65,40 @@ fill() {
   [ "$(cat "$HOST/share/others/file")" = kept ]
 }
 
-@test "nfs.csi.k8s.io: a template names the directory; a whole tree of thousands goes" {
+@test "a directory of a class that another volume in use has too is not deleted" {
+  class made claimfs.io/nfs "server: 127.0.0.1, share: $HOST/share"
+  mount_tree
+  claim data made
+  wait_for 20 in_tree default/data
+  fill data
+  local volume
+  volume=$(volume_of data)
+  make_nfs_volume twin path="$HOST/share/$volume"
+  make_nfs_volume inner path="$HOST/share/$volume/deep"
+  wait_for 20 in_tree default/twin
+  wait_for 20 in_tree default/inner
+  claimfs delete pvc data
+  wait_for 20 has_event "the directory $HOST/share/$volume is shared with volume"
+  phase_is "$volume" Released
+  [ "$(limit 10 cat "$MNT/default/inner/er/file")" = text ]
+  # One alone holds it, too.
+  rm "$MANIFESTS/inner.yaml"
+  wait_for 20 is_deleted pv pv-inner
+  claimfs annotate pv "$volume" look=again
+  wait_for 20 has_event "the directory $HOST/share/$volume is shared with volume \"pv-twin\", which is in use"
+  [ "$(limit 10 cat "$MNT/default/twin/deep/er/file")" = text ]
+  rm "$MANIFESTS/twin.yaml"
+  wait_for 30 is_deleted pv "$volume"
+  [ ! -e "$HOST/share/$volume" ]
+}
+
+@test "nfs.csi.k8s.io: a template names the directory; a whole tree of thousands goes, and what is empty above" {
   class csi nfs.csi.k8s.io "server: 127.0.0.1, share: $HOST/share, subDir: '\${pvc.metadata.namespace}/\${pvc.metadata.name}'"
   mount_tree
   claim data csi
+  claim other csi
   wait_for 20 in_tree default/data
+  wait_for 20 in_tree default/other
   [ -d "$HOST/share/default/data" ]
   mkdir -p "$HOST/share/default/data"/{a,b}/{1..20}
   touch "$HOST/share/default/data"/{a,b}/{1..20}/{1..100}
@@ -77,6 +107,50 @@ fill() {
   claimfs delete pvc data
   wait_for 60 is_deleted pv "$volume"
   [ ! -e "$HOST/share/default/data" ]
+  [ -d "$HOST/share/default/other" ]
+  volume=$(volume_of other)
+  claimfs delete pvc other
+  wait_for 20 is_deleted pv "$volume"
+  [ -z "$(ls -A "$HOST/share")" ]
+}
+
+@test "nfs.csi.k8s.io: a directory's mode is the server's to give unless mountPermissions says one" {
+  class usual nfs.csi.k8s.io "server: 127.0.0.1, share: $HOST/share, subDir: 'usual/\${pvc.metadata.name}'"
+  class said nfs.csi.k8s.io "server: 127.0.0.1, share: $HOST/share, subDir: said, mountPermissions: '0770'"
+  # What is made in such a directory has its group.
+  mkdir "$HOST/share/usual"
+  chown 0:4321 "$HOST/share/usual"
+  chmod 2755 "$HOST/share/usual"
+  mount_tree
+  claim usual usual
+  claim said said
+  wait_for 20 in_tree default/usual
+  wait_for 20 in_tree default/said
+  [ "$(stat -c %a "$HOST/share/usual/usual")" = 2755 ]
+  [ "$(stat -c %a "$HOST/share/said")" = 770 ]
+}
+
+@test "archives of a nested directory stand in the share" {
+  local nested="server: 127.0.0.1, share: $HOST/share, onDelete: archive, subDir: '\${pvc.metadata.namespace}/\${pvc.metadata.name}'"
+  class csi nfs.csi.k8s.io "$nested"
+  class subdir k8s-sigs.io/nfs-subdir-external-provisioner "server: 127.0.0.1, path: $HOST/share, pathPattern: '\${.PVC.namespace}/\${.PVC.name}'"
+  mount_tree
+  local name volume round
+  for round in first second; do
+    for name in csi subdir; do
+      claim "$name" "$name"
+      wait_for 20 in_tree "default/$name"
+      echo "$round" | limit 10 tee "$MNT/default/$name/file"
+      volume=$(volume_of "$name")
+      claimfs delete pvc "$name"
+      wait_for 20 is_deleted pv "$volume"
+      [ ! -e "$HOST/share/default/$name" ]
+    done
+  done
+  [ "$(cat "$HOST/share/archived-default/csi/file")" = first ]
+  [ "$(cat "$HOST/share/archived-subdir/file")" = first ]
+  [ "$(cat "$HOST/share/archived-default/csi-1/file")" = second ]
+  [ "$(cat "$HOST/share/archived-subdir-1/file")" = second ]
 }
 
 @test "nfs-subdir-external-provisioner: what is deleted is archived, or removed where the class says so" {

@@ -84,13 +84,73 @@ TEST_CASE("Recycle: emptied, told, and free again or kept for its claim", "[cont
               cluster.get(Kind::PersistentVolume, "mine")["spec"]["claimRef"]["resourceVersion"]}});
 }
 
-TEST_CASE("Recycle of a directory that is not there has nothing to empty", "[controller]") {
+TEST_CASE("Recycle of a directory of the host that is not there has nothing to empty",
+          "[controller]") {
   Cluster cluster;
   cluster.create(volume("pv", "Recycle"));
   cluster.create(claim("data"));
   cluster.settle();
   cluster.remove(Kind::PersistentVolumeClaim, "data");
   cluster.settle();
+  CHECK(cluster.phase(Kind::PersistentVolume, "pv") == "Available");
+}
+
+// A share of a server whose disk is not there.
+class AbsentShare final : public backends::Ground {
+ public:
+  explicit AbsentShare(const bool& is_back) : is_back_(is_back) {}
+  Result<void> make_directory(const std::string&, const std::string&, mode_t) override {
+    return here();
+  }
+  Result<void> remove_tree(const std::string&, backends::RemovalProgress&,
+                           std::stop_token) override {
+    return here();
+  }
+  Result<void> scrub(const std::string&, backends::RemovalProgress&, std::stop_token) override {
+    return here();
+  }
+  Result<std::string> archive(const std::string&, const std::string& name) override {
+    TRY_VOID(here());
+    return name;
+  }
+
+ private:
+  Result<void> here() const {
+    return is_back_ ? Result<void>() : failure(ENOENT, "mounting s:/export/pv failed");
+  }
+
+  const bool& is_back_;
+};
+
+TEST_CASE("Recycle of an export that cannot be mounted fails, and is tried again", "[controller]") {
+  Cluster cluster;
+  bool is_back = false;
+  const auto settle = [&] {
+    control::Controller controller(
+        *cluster.store, cluster.clock, cluster.ground,
+        {.host_path_roots = {},
+         .default_root = "",
+         .node = std::nullopt,
+         .nfs = {
+             .make_ground = [&](const volumes::NfsOptions&) -> std::unique_ptr<backends::Ground> {
+               return std::make_unique<AbsentShare>(is_back);
+             }}});
+    REQUIRE(controller.settle());
+  };
+  cluster.create(volume(
+      "pv", "Recycle",
+      {{"spec", {{"hostPath", nullptr}, {"nfs", {{"server", "s"}, {"path", "/export/pv"}}}}}}));
+  cluster.create(claim("data"));
+  settle();
+  cluster.remove(Kind::PersistentVolumeClaim, "data");
+  settle();
+  CHECK(cluster.phase(Kind::PersistentVolume, "pv") == "Failed");
+  CHECK(cluster.events("pv") ==
+        std::multiset<std::string>{
+            "Warning VolumeFailedRecycle: Recycle failed: failed to recycle volume: mounting "
+            "s:/export/pv failed: No such file or directory"});
+  is_back = true;
+  settle();
   CHECK(cluster.phase(Kind::PersistentVolume, "pv") == "Available");
 }
 

@@ -119,7 +119,7 @@ TEST_CASE("the whole volume that each provisioner makes", "[provisioning]") {
       const auto plan = planned(it);
       REQUIRE(plan);
       CHECK(directory(it) == each.directory);
-      CHECK(plan->mode == 0777);
+      CHECK(plan->mode == (each.name == std::string(kCsi) ? 0 : 0777));
       const bool is_retained = std::string(policy) == "Retain";
       Json finalizers = {"external-provisioner.volume.kubernetes.io/finalizer",
                          "kubernetes.io/pv-protection"};
@@ -250,9 +250,15 @@ TEST_CASE("NFS: a sub-directory of a share", "[provisioning]") {
                            "${pv.metadata.name}"}})) == "s:/export|shop-data/pvc-c1");
     CHECK(refusal(with({{"subDir", "${pvc.metadata.uid}"}})).ends_with("which is not known"));
     CHECK(directory(with({{"share", "/"}})) == "s:/|pvc-c1");
-    const auto open = planned(with({{"mountPermissions", "0700"}}));
-    REQUIRE(open);
-    CHECK(open->mode == 0700);
+    const auto mode_of = [&](const Json& permissions) {
+      const auto plan = planned(with({{"mountPermissions", permissions}}));
+      REQUIRE(plan);
+      return plan->mode;
+    };
+    CHECK(mode_of("0700") == 0700);
+    // 7.3: csi-driver-nfs sets none.
+    for (const Json& none : {Json(), Json(""), Json("0"), Json("0000")})
+      CHECK(mode_of(none) == (name == std::string(kCsi) ? 0 : 0777));
     CHECK(refusal(with({{"onDelete", "keep"}})).starts_with("invalid value \"keep\""));
     const auto retained = planned(with({{"onDelete", "retain"}}));
     REQUIRE(retained);

@@ -185,4 +185,131 @@ TEST_CASE("Delete: a directory that another volume in use has, too", "[reclaim]"
   }
 }
 
+TEST_CASE("Delete: a directory named after its claim, and volumes in use at the same place",
+          "[reclaim]") {
+  const auto nfs = [](const char* server, const char* path) {
+    return Json{{"nfs", {{"server", server}, {"path", path}}}};
+  };
+  const auto csi = [](const char* share, const char* below) {
+    return Json{{"csi",
+                 {{"driver", "nfs.csi.k8s.io"},
+                  {"volumeHandle", "h"},
+                  {"volumeAttributes",
+                   {{"Server", "s"},
+                    {"Share", share},
+                    {"subDir", below},
+                    {"csi.storage.k8s.io/pv/name", "pvc-claim-uid"}}}}}};
+  };
+  struct Row {
+    const char* name;
+    Json theirs;
+    const char* phase;
+    bool is_refused;
+  };
+  const Row rows[] = {
+      {"the same", nfs("s", "/export/ns/pvc-claim-uid"), "Bound", true},
+      {"the same, written otherwise", nfs("s", "/export//x/../ns/pvc-claim-uid/"), "Bound", true},
+      {"inside", nfs("s", "/export/ns/pvc-claim-uid/photos"), "Bound", true},
+      {"the same, by csi", csi("/export/", "ns/pvc-claim-uid"), "Bound", true},
+      {"inside, by csi", csi("/export/ns/pvc-claim-uid", "photos"), "Bound", true},
+      {"by a template", csi("/export", "ns/${pv.metadata.name}"), "Bound", true},
+      {"not in use", nfs("s", "/export/ns/pvc-claim-uid"), "Released", false},
+      {"on another server", nfs("t", "/export/ns/pvc-claim-uid"), "Bound", false},
+      {"on this host", host("/export/ns/pvc-claim-uid"), "Bound", false},
+      {"beside", nfs("s", "/export/ns/pvc-claim-uid2"), "Bound", false},
+      // Volumes come and go in it, as whoever uses it knows.
+      {"the whole share", nfs("s", "/export"), "Bound", false},
+      {"a part of the share", nfs("s", "/export/ns"), "Bound", false},
+  };
+  for (const char* on_delete : {"delete", "archive"}) {
+    const Json ours = released("Delete", nfs("s", "/export/ns/pvc-claim-uid"),
+                               made_by("claimfs.io/nfs", {{"claimfs.io/base-directory", "/export"},
+                                                          {"claimfs.io/on-delete", on_delete}}));
+    for (const Row& row : rows) {
+      INFO(on_delete << ": " << row.name);
+      World world;
+      Json other = released("Retain", row.theirs, phase(row.phase));
+      other["metadata"]["name"] = "other";
+      world.put(volume(ours));
+      world.put(volume(other));
+      CHECK(decided(ours, world) ==
+            (row.is_refused
+                 ? "Warning VolumeFailedDelete: the directory /export/ns/pvc-claim-uid is shared "
+                   "with volume \"other\", which is in use"
+                 : std::string(on_delete) + " /export/ns/pvc-claim-uid"));
+    }
+  }
+}
+
+TEST_CASE("Delete: what is around a part of a claim's own directory", "[reclaim]") {
+  const Json ours =
+      released("Delete", host("/srv/v/pvc-claim-uid/data"),
+               made_by("claimfs.io/host-path", {{"claimfs.io/base-directory", "/srv/v"}}));
+  const auto beside = [&](const char* theirs) {
+    Json other = released("Retain", host(theirs), phase("Bound"));
+    other["metadata"]["name"] = "other";
+    World world;
+    world.put(volume(ours));
+    world.put(volume(other));
+    return decided(ours, world);
+  };
+  CHECK(beside("/srv/v") == "delete /srv/v/pvc-claim-uid/data");
+  CHECK(beside("/srv/v/pvc-claim-uid").starts_with("Warning VolumeFailedDelete: "));
+}
+
+TEST_CASE("Delete: where archives stand, and what else goes", "[reclaim]") {
+  struct Row {
+    const char* maker;
+    const char* base;
+    const char* path;
+    std::string archive;
+    bool takes_parents;
+  };
+  const Row rows[] = {
+      {"nfs.csi.k8s.io", "/export", "/export/pv", "archived-pv", false},
+      {"nfs.csi.k8s.io", "/export", "/export/ns/data", "archived-ns/data", true},
+      {"nfs.csi.k8s.io", "/export/", "/export/a/b//c/", "archived-a/b/c", true},
+      {"nfs.csi.k8s.io", "/", "/ns/data", "archived-ns/data", true},
+      {"claimfs.io/nfs", "/export", "/export/ns/data", "archived-ns/data", false},
+      {"k8s-sigs.io/nfs-subdir-external-provisioner", "/export", "/export/ns/data", "archived-data",
+       false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.maker << " " << row.path);
+    const auto work = [&](const char* on_delete, const char* another = nullptr) {
+      const Json ours = released("Delete", {{"nfs", {{"server", "s"}, {"path", row.path}}}},
+                                 made_by(row.maker, {{"claimfs.io/base-directory", row.base},
+                                                     {"claimfs.io/on-delete", on_delete}}));
+      World world;
+      world.put(volume(ours));
+      if (another) {
+        Json other =
+            released("Retain", {{"nfs", {{"server", "s"}, {"path", another}}}}, phase("Available"));
+        other["metadata"]["name"] = "other";
+        world.put(volume(other));
+      }
+      const Reclaim reclaim = decide_reclaim(volume(ours), world, kRoots);
+      REQUIRE(reclaim.work);
+      return *reclaim.work;
+    };
+    CHECK(work("archive").archive_name == row.archive);
+    CHECK_FALSE(work("archive").takes_empty_parents);
+    CHECK(work("delete").takes_empty_parents == row.takes_parents);
+    // What a volume is, or the share itself, is nobody's empty directory.
+    CHECK(work("delete", row.base).takes_empty_parents == row.takes_parents);
+    CHECK(work("delete", "/elsewhere").takes_empty_parents == row.takes_parents);
+    for (const char* parent : {"/export/ns", "/export/a", "/export/a/b/", "/ns"})
+      if (std::string(row.path).starts_with(parent))
+        CHECK_FALSE(work("delete", parent).takes_empty_parents);
+  }
+  // On the host: beside the directory.
+  const Json host_path = released(
+      "Delete", host("/srv/v/ns/data"),
+      made_by("claimfs.io/host-path",
+              {{"claimfs.io/base-directory", "/srv/v"}, {"claimfs.io/on-delete", "archive"}}));
+  const Reclaim reclaim = decide_reclaim(volume(host_path), World(), kRoots);
+  REQUIRE(reclaim.work);
+  CHECK(reclaim.work->archive_name == "archived-data");
+}
+
 }  // namespace claimfs::volumes::testing
