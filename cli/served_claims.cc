@@ -1,5 +1,10 @@
 #include "cli/served_claims.h"
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include <spdlog/spdlog.h>
 
 #include "backends/directory_identities.h"
@@ -12,6 +17,8 @@ namespace claimfs::cli {
 namespace {
 
 using control::BoundClaim;
+
+constexpr std::size_t kLeftAtOnce = 32;
 
 fs::ServedClaim described(const BoundClaim& bound, bool is_read_only) {
   const auto& [claim, volume, read_only_pods] = bound;
@@ -125,9 +132,17 @@ fs::Tree::Claims ServedClaims::update(const std::vector<BoundClaim>& bound) {
 }
 
 void ServedClaims::abandon() {
-  for (const auto& [key, volume] : served_) volume->abandon();
+  std::vector<std::shared_ptr<fs::ServedVolume>> all;
+  for (const auto& [key, volume] : served_) all.push_back(volume);
   for (const auto& [uid, gone] : gone_)
-    if (const auto volume = gone.lock()) volume->abandon();
+    if (auto volume = gone.lock()) all.push_back(std::move(volume));
+  // Each may wait for a server that is silent: they do so together.
+  std::atomic<std::size_t> next{0};
+  std::vector<std::jthread> threads;
+  for (std::size_t number = 0; number < std::min(all.size(), kLeftAtOnce); ++number)
+    threads.emplace_back([&all, &next] {
+      for (std::size_t mine = next++; mine < all.size(); mine = next++) all[mine]->abandon();
+    });
 }
 
 std::shared_ptr<fs::ServedVolume> ServedClaims::find(const std::string& claim_uid) const {

@@ -31,6 +31,8 @@ void ServerWatch::look(const fs::Tree::Claims& claims, Clock::time_point now) {
       // Again and again: the recorder makes them fewer.
       events_.record(about(*claim, /*is_well=*/false, message));
       still_silent.emplace(claim->uid, silence->who);
+    } else if (known != silent_.end() && !volume->is_in_use()) {
+      still_silent.insert(*known);  // nobody asks it any more
     } else if (!silence && known != silent_.end()) {
       const std::string message = known->second + " OK";
       spdlog::info("server=answers claim={}/{} volume={} reason=\"{}\"", claim->name_space,

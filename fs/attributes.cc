@@ -13,7 +13,7 @@ void Filesystem::get_attributes(const Caller& caller, NodeId id, Handle* handle,
   if (!node) return answer.refuse(ESTALE);
   if (!node->volume->is_in_use() && !node->is_volume_root()) {
     // It has lost its attachment while this was open.
-    if (const Result<void> ready = node->volume->use(Access::Look); !ready)
+    if (const Result<void> ready = node->volume->use(Access::Look, caller); !ready)
       return answer.refuse(ready.error());
   }
   if (!node->volume->is_in_use()) {
@@ -81,7 +81,7 @@ void Filesystem::file_system_state(const Caller& caller, NodeId id,
     answer.complete(sum);
     return;
   }
-  if (const Result<void> ready = node->volume->use(Access::Look); !ready)
+  if (const Result<void> ready = node->volume->use(Access::Look, caller); !ready)
     return answer.refuse(ready.error());
   node->volume->backend().file_system_state(
       caller, [volume = node->volume,

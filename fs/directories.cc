@@ -103,7 +103,7 @@ bool has_settled(const Attributes& directory) {
 
 void Filesystem::open_directory(const Caller& caller, NodeId id, bool wants_attributes,
                                 Answer<OpenReply> answer) {
-  Result<Node*> found = node_for(Access::Read, id, caller.pid);
+  Result<Node*> found = node_for(Access::Read, id, caller);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   node.volume->backend().open_directory(

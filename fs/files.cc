@@ -128,7 +128,7 @@ void Filesystem::open(const Caller& caller, NodeId id, int flags, bool kill_set_
                       Answer<OpenReply> answer) {
   const bool is_change = may_write(flags) || (flags & O_TRUNC) != 0;
   Result<Node*> found =
-      is_change ? node_for_change(id, caller) : node_for(Access::Read, id, caller.pid);
+      is_change ? node_for_change(id, caller) : node_for(Access::Read, id, caller);
   if (!found) return answer.refuse(found.error());
   Node& node = **found;
   const auto listed = node.volume->listed_names.name_of(id);

@@ -46,10 +46,10 @@ ServedVolume* Filesystem::volume_of(NodeId node) {
   return known ? known->volume.get() : nullptr;
 }
 
-Result<Node*> Filesystem::node_for(Access access, NodeId id, pid_t pid) {
+Result<Node*> Filesystem::node_for(Access access, NodeId id, const Caller& caller) {
   Node* node = nodes_.find(id);
   if (!node) return failure(ESTALE);
-  TRY_VOID(node->volume->use(access, pid));
+  TRY_VOID(node->volume->use(access, caller));
   return node;
 }
 

@@ -215,9 +215,9 @@ class Filesystem {
   std::uint64_t open_handles() const { return open_handles_.load(); }
 
  private:
-  Result<Node*> node_for(Access access, NodeId id, pid_t pid = 0);
+  Result<Node*> node_for(Access access, NodeId id, const Caller& caller);
   Result<Node*> node_for_change(NodeId id, const Caller& caller) {
-    return node_for(Access::Change, id, caller.pid);
+    return node_for(Access::Change, id, caller);
   }
   NodeAttributes describe(Node& node, const Attributes& attributes);
   // The same for a node that was found by a name.

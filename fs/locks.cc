@@ -108,7 +108,7 @@ bool Filesystem::try_while_closing(std::shared_ptr<LockRequest> request, Answer<
 }
 
 void Filesystem::test_lock(NodeId id, const RangeLock& lock, Answer<RangeLock> answer) {
-  Result<Node*> found = node_for(Access::Look, id);
+  Result<Node*> found = node_for(Access::Look, id, {});
   if (!found) return answer.refuse(found.error());
   if (const auto ours = locks_.conflict(id, lock)) {
     answer.complete(*ours);

@@ -60,7 +60,7 @@ void Filesystem::answer_claim(std::shared_ptr<ServedVolume> volume, Answer<Entry
 
 void Filesystem::lookup(const Caller& caller, NodeId parent, std::string_view name,
                         Answer<EntryReply> answer) {
-  Result<Node*> directory = node_for(Access::Look, parent);
+  Result<Node*> directory = node_for(Access::Look, parent, caller);
   if (!directory) return answer.refuse(directory.error());
   Node& at = **directory;
   if (at.volume == tree_volume_) {

@@ -104,7 +104,7 @@ void Filesystem::rename(const Caller& caller, NodeId parent, std::string_view na
 }
 
 void Filesystem::read_link(const Caller& caller, NodeId id, Answer<std::string> answer) {
-  Result<Node*> node = node_for(Access::Look, id);
+  Result<Node*> node = node_for(Access::Look, id, caller);
   if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().read_link(caller, (*node)->inode(), std::move(answer));
 }
@@ -154,7 +154,8 @@ void Filesystem::delete_claim(const Caller& caller, std::shared_ptr<ServedVolume
   if (volume->open_handles.load() > 0) return answer.refuse(EBUSY);
   const auto claim = volume->claim();
   if (claim->is_block) return answer.refuse(ENOTDIR);
-  if (const Result<void> ready = volume->use(); !ready) return answer.refuse(ready.error());
+  if (const Result<void> ready = volume->use(Access::Read, caller); !ready)
+    return answer.refuse(ready.error());
   require_empty(caller, volume,
                 [this, volume, claim, answer = std::move(answer)](Result<void> empty) mutable {
                   if (!empty) return answer.complete(std::move(empty));

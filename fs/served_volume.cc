@@ -64,20 +64,22 @@ void ServedVolume::update(ServedClaim claim) {
   claim_.with([&](auto& current) { current = std::move(next); });
 }
 
-Result<void> ServedVolume::use(Access access, pid_t pid) {
+Result<void> ServedVolume::use(Access access, const backends::Caller& caller) {
   const bool writes = access == Access::Change;
   if (writes && is_read_only()) return failure(EROFS);
-  if (!asks_callers_.load(std::memory_order_relaxed))
-    return may_go_on(writes, nullptr) ? Result<void>() : begin_use(writes, nullptr);
+  const auto go_on = [&](const std::string* consumer) {
+    return may_go_on(writes, consumer) ? Result<void>() : begin_use(writes, consumer, caller);
+  };
+  if (access == Access::Look || !asks_callers_.load(std::memory_order_relaxed))
+    return go_on(nullptr);
 
   const auto claim = this->claim();
-  const std::string pod = pod_of(pid);
+  const std::string pod = pod_of(caller.pid);
   if (writes && claim->read_only_pods.contains(pod)) return failure(EROFS);
-  if (!claim->is_for_one_consumer || access == Access::Look)
-    return may_go_on(writes, nullptr) ? Result<void>() : begin_use(writes, nullptr);
+  if (!claim->is_for_one_consumer) return go_on(nullptr);
   // Nobody knows whose it would be.
-  if (pid == 0) return failure(EBUSY);
-  return may_go_on(writes, &pod) ? Result<void>() : begin_use(writes, &pod);
+  if (caller.pid == 0) return failure(EBUSY);
+  return go_on(&pod);
 }
 
 bool ServedVolume::may_go_on(bool writes, const std::string* consumer) const {
@@ -85,7 +87,8 @@ bool ServedVolume::may_go_on(bool writes, const std::string* consumer) const {
   return !consumer || consumer_.with([&](const auto& current) { return current == *consumer; });
 }
 
-Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
+Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer,
+                                     const backends::Caller& caller) {
   std::unique_lock lock(starting_);
   // Its attachment is about to be removed: one that is asked for now would go with it.
   if (!has_ended_.wait_for(lock, kEnds, [this] { return !is_ending_; })) return failure(EIO);
@@ -97,22 +100,27 @@ Result<void> ServedVolume::begin_use(bool writes, const std::string* consumer) {
   writes = writes || (!claim->is_for_one_writer && !claim->is_read_only);
   const std::uint64_t losses = losses_.load();
   if (attach_) TRY_VOID(attach_(*claim, writes, consumer));
-  if (const Result<void> started = start(); !started) {
-    const std::string why = started.error().message();
-    const auto now = std::chrono::steady_clock::now();
-    if (why != last_failure_ || now - last_report_ > kReportInterval) {
-      last_failure_ = why;
-      last_report_ = now;
-      if (report_failure_) report_failure_(*claim, why);
-    }
-    return failure(EIO);
-  }
+  if (!is_started_) TRY_VOID(wait_for_start(lock, caller));
   if (consumer) consumer_.with([&](auto& current) { current = *consumer; });
   if (writes) may_write_.store(true);
   is_ready_.store(true);
   if (losses_.load() == losses) return {};
   forget_attachment();
   return failure(EBUSY);
+}
+
+// By all that come meanwhile, with the lock let go.
+Result<void> ServedVolume::wait_for_start(std::unique_lock<std::mutex>& lock,
+                                          const backends::Caller& caller) {
+  if (!start_) TRY_VOID(begin_start());
+  const std::shared_ptr<BackendStart> start = start_;
+  lock.unlock();
+  const std::optional<Result<void>> started = start->wait(caller);
+  if (!started) return failure(EINTR);
+  TRY_VOID(*started);
+  lock.lock();
+  // It may have been given up before this thread had its turn.
+  return is_started_ ? Result<void>() : failure(EBUSY);
 }
 
 // Nothing that was proven for the last attachment holds for the next.
@@ -143,7 +151,7 @@ void ServedVolume::lose() {
 bool ServedVolume::end_use(bool for_good) {
   // Somebody who is about to begin holds it.
   std::unique_lock lock(starting_, std::try_to_lock);
-  if (!lock) return false;
+  if (!lock || start_) return false;
   {
     std::scoped_lock rooting(rooting_);
     if (nodes.load() != 0 || open_handles.load() != 0) return false;
@@ -164,8 +172,13 @@ bool ServedVolume::end_use(bool for_good) {
 }
 
 void ServedVolume::abandon() {
-  const std::scoped_lock lock(starting_);
+  std::unique_lock lock(starting_);
   is_closed_ = true;
+  if (const auto start = start_) {
+    lock.unlock();
+    (void)start->wait({});
+    lock.lock();
+  }
   forget_attachment();
   if (!is_started_) return;
   backend_->stop();
@@ -189,8 +202,32 @@ void ServedVolume::end_consumer() {
   consumer_.with([](auto& current) { current = kNobody; });
 }
 
-Result<void> ServedVolume::start() {
-  if (is_started_) return {};
+Result<void> ServedVolume::begin_start() {
+  const auto start = std::make_shared<BackendStart>();
+  try {
+    starter_ = std::jthread([this, start] { this->start(*start); });
+  } catch (const std::system_error& error) {
+    return failure(error.code().value());
+  }
+  start_ = start;
+  return {};
+}
+
+void ServedVolume::start(BackendStart& start) {
+  Result<std::unique_ptr<backends::Inode>> root = start_backend();
+  {
+    const std::scoped_lock lock(starting_);
+    is_started_ = root.has_value();
+    if (root)
+      root_ = std::move(*root);
+    else
+      report(root.error().message());
+    start_.reset();
+  }
+  start.end(root ? Result<void>() : failure(EIO));
+}
+
+Result<std::unique_ptr<backends::Inode>> ServedVolume::start_backend() {
   TRY_VOID(backend_->start());
   std::promise<Result<backends::Entry>> promise;
   auto root = promise.get_future();
@@ -198,11 +235,15 @@ Result<void> ServedVolume::start() {
     promise.set_value(std::move(entry));
     return true;
   });
-  Result<backends::Entry> entry = root.get();
-  if (!entry) return failure(std::move(entry).error());
-  root_ = std::move(entry->inode);
-  is_started_ = true;
-  return {};
+  return std::move(TRY(root.get()).inode);
+}
+
+void ServedVolume::report(const std::string& why) {
+  const auto now = std::chrono::steady_clock::now();
+  if (why == last_failure_ && now - last_report_ <= kReportInterval) return;
+  last_failure_ = why;
+  last_report_ = now;
+  if (report_failure_) report_failure_(*claim(), why);
 }
 
 void ServedVolume::set_remembered(std::unique_ptr<backends::RememberedInodes> remembered) {

@@ -9,11 +9,13 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "backends/backend.h"
 #include "base/guarded.h"
 #include "base/result.h"
 #include "fs/absent_names.h"
+#include "fs/backend_start.h"
 #include "fs/gate.h"
 #include "fs/listed_names.h"
 
@@ -69,12 +71,12 @@ class ServedVolume {
 
   backends::Backend& backend() { return *backend_; }
 
-  // Before every operation inside the claim, with the process that asks for it: attaches the claim
-  // and starts the backend at the first. EROFS when it would be a change by somebody who may only
-  // read; EBUSY when others have the claim, or it is Terminating and was not in use before; EIO
-  // (reported) when the backend cannot be started. May block for a second, and while another thread
-  // does it.
-  Result<void> use(Access access = Access::Read, pid_t pid = 0);
+  // Before every operation inside the claim, for whoever asks for it: attaches the claim and starts
+  // the backend at the first. EROFS when it would be a change by somebody who may only read; EBUSY
+  // when others have the claim, or it is Terminating and was not in use before; EIO (reported) when
+  // the backend cannot be started: all who wait for that are told so at once. May block for a
+  // second, and while the backend starts: EINTR when the caller is interrupted meanwhile.
+  Result<void> use(Access access = Access::Read, const backends::Caller& caller = {});
   bool is_in_use() const { return is_ready_.load(std::memory_order_acquire); }
 
   // Shuts it when the kernel holds nothing of it: gives the backend up, and keeps everybody out,
@@ -137,8 +139,12 @@ class ServedVolume {
   Gate gate;
 
  private:
-  Result<void> start();
-  Result<void> begin_use(bool writes, const std::string* consumer);
+  Result<void> begin_use(bool writes, const std::string* consumer, const backends::Caller& caller);
+  Result<void> wait_for_start(std::unique_lock<std::mutex>& lock, const backends::Caller& caller);
+  Result<void> begin_start();
+  void start(BackendStart& start);
+  Result<std::unique_ptr<backends::Inode>> start_backend();
+  void report(const std::string& why);
   bool may_go_on(bool writes, const std::string* consumer) const;
   void forget_attachment();
 
@@ -164,13 +170,15 @@ class ServedVolume {
   std::mutex noting_;              // that files are passed through
   std::mutex rooting_;
   std::mutex starting_;
-  bool is_started_ = false;  // guarded by starting_, as what follows
-  bool is_closed_ = false;   // for good
-  bool is_ending_ = false;   // until let_in()
+  bool is_started_ = false;              // guarded by starting_, as what follows
+  std::shared_ptr<BackendStart> start_;  // null: nobody starts the backend
+  bool is_closed_ = false;               // for good
+  bool is_ending_ = false;               // until let_in()
   std::condition_variable has_ended_;
   std::unique_ptr<backends::Inode> root_;                // set before is_ready_
   std::string last_failure_;                             // guarded by starting_
   std::chrono::steady_clock::time_point last_report_{};  // guarded by starting_
+  std::jthread starter_;                                 // the last; begun by who sets start_
 };
 
 }  // namespace claimfs::fs

@@ -66,7 +66,7 @@ void Filesystem::get_xattr(const Caller& caller, NodeId id, std::string_view nam
       answer.complete(std::move(value));
     return;
   }
-  if (const Result<void> ready = node->volume->use(Access::Look); !ready)
+  if (const Result<void> ready = node->volume->use(Access::Look, caller); !ready)
     return answer.refuse(ready.error());
   if (is_claim_root) {
     node->volume->backend().file_system_state(
@@ -106,7 +106,7 @@ void Filesystem::set_xattr(const Caller& caller, NodeId id, std::string_view nam
 
 void Filesystem::list_xattrs(const Caller& caller, NodeId id, std::function<bool()> may_administer,
                              Answer<std::string> answer) {
-  Result<Node*> node = node_for(Access::Look, id);
+  Result<Node*> node = node_for(Access::Look, id, caller);
   if (!node) return answer.refuse(node.error());
   (*node)->volume->backend().list_xattrs(
       caller, (*node)->inode(),

@@ -192,6 +192,8 @@ class NfsBackend final : public Backend {
   };
   void find_leaving(TicketPointer ticket, const NfsInode& parent, std::string name,
                     Answer<Leaving> answer);
+  std::shared_ptr<HiddenFile> hidden_file(const TicketPointer& ticket, const FileHandle& directory,
+                                          const std::string& name);
   void hide(const TicketPointer& ticket, const FileHandle& handle, const FileHandle& directory,
             const std::string& hidden_name);
   void remove_name(TicketPointer ticket, NfsInode& parent, std::string name, Answer<void> answer);

@@ -20,6 +20,7 @@ constexpr Clock::duration kLook = milliseconds(100);    // how exact deadlines a
 constexpr Clock::duration kMoment = milliseconds(500);  // that NFS3ERR_JUKEBOX asks for
 constexpr Clock::duration kSilence = std::chrono::seconds(5);
 constexpr int kRefusalsUntilAsked = 3;
+constexpr int kTimeoutsUntilLost = 3;
 
 thread_local Connection* serving = nullptr;
 
@@ -234,8 +235,10 @@ void Connection::look_at_times() {
   // Who leads waits for a reply that is late, or does not come for it.
   if (oldest && now - *oldest >= kLook) leader_.store(nullptr);
   if (connecting_ && now >= connecting_until_) connection_failed(ETIMEDOUT);
-  if (oldest && now - std::max(*oldest, heard_at_) > settings_.timeout)
-    connection_failed(ETIMEDOUT);
+  // Others' replies say that the server works on this one, too; but not for ever: it may be lost.
+  const bool is_silent = oldest && now - std::max(*oldest, heard_at_) > settings_.timeout;
+  const bool is_lost = oldest && now - *oldest > kTimeoutsUntilLost * settings_.timeout;
+  if (is_silent || is_lost) connection_failed(ETIMEDOUT);
   if (!calls_.empty() && silent_since_.load() == 0 && now - heard_at_ > kSilence)
     silent_since_.store(heard_at_.time_since_epoch().count());
   for (auto& [call, error] : over) call->fail(error);
@@ -265,7 +268,6 @@ void Connection::finish_connecting() {
   if (const Result<void> done = connected(connecting_); !done)
     return connection_failed(done.error().code);
   stream_.emplace(std::exchange(connecting_, Fd()));
-  heard_at_ = Clock::now();
 }
 
 void Connection::connection_failed(int errno_code) {
@@ -324,9 +326,9 @@ std::span<std::byte> Connection::place_for(std::uint32_t xid) {
 }
 
 void Connection::replied(RpcReply& reply) {
+  note_reply();  // it answers, be it somebody who has given up
   const auto found = calls_.find(number_of(reply.xid));
-  if (found == calls_.end() || !found->second->is_sent) return;  // given up
-  note_reply();
+  if (found == calls_.end() || !found->second->is_sent) return;
   std::unique_ptr<Call> call = std::move(found->second);
   calls_.erase(found);
   const Call::After after = call->replied(reply);
@@ -339,6 +341,7 @@ void Connection::replied(RpcReply& reply) {
 
 void Connection::note_reply() {
   heard_at_ = Clock::now();
+  last_reply_.store(heard_at_.time_since_epoch(), std::memory_order_relaxed);
   pause_ = Clock::duration::zero();
   refusals_ = 0;
   if (silent_since_.load(std::memory_order_relaxed) != 0) silent_since_.store(0);

@@ -63,8 +63,11 @@ class Connection final : public ReplySource,
   // Sends what waited for something else than its reply.
   void wake() { doorbell_->ring(); }
 
-  // Since when the server has not answered what it was asked; none: it has.
+  // Since when the server has not answered what it was asked, be it that nobody waits for that any
+  // more; none: it has.
   std::optional<Clock::time_point> silent_since() const;
+  // When it has last answered anything; the epoch before that.
+  Clock::time_point last_reply_at() const { return Clock::time_point(last_reply_.load()); }
 
   // Has an operation's calls looked at again, because it was interrupted. Outlives the connection.
   class Doorbell {
@@ -123,6 +126,7 @@ class Connection final : public ReplySource,
   const std::shared_ptr<Doorbell> doorbell_;
   Guarded<Inbox> inbox_;
   std::atomic<Clock::rep> silent_since_{0};
+  std::atomic<Clock::duration> last_reply_{Clock::duration::zero()};
   std::atomic<std::size_t> load_{0};
   // Who receives instead of the thread, which then looks at times only; null: nobody.
   std::atomic<const ReplyWaiter*> leader_{nullptr};

@@ -56,10 +56,16 @@ bool NfsBackend::is_known_absent(const NfsInode& directory, std::string_view nam
 }
 
 // The file has got its hidden name: everybody who has it keeps that.
+std::shared_ptr<HiddenFile> NfsBackend::hidden_file(const TicketPointer& ticket,
+                                                    const FileHandle& directory,
+                                                    const std::string& name) {
+  return std::make_shared<HiddenFile>(session_, hidden_names_, directory, name, ticket->identity,
+                                      accounting_);
+}
+
 void NfsBackend::hide(const TicketPointer& ticket, const FileHandle& handle,
                       const FileHandle& directory, const std::string& hidden_name) {
-  auto hidden = std::make_shared<HiddenFile>(session_, hidden_names_, directory, hidden_name,
-                                             ticket->identity, accounting_);
+  const auto hidden = hidden_file(ticket, directory, hidden_name);
   open_files_->keep(handle, hidden);
   if (remembered_)
     remembered_->with(handle.bytes(), [&](Inode& inode) { nfs(inode).hide(hidden); });
@@ -149,10 +155,11 @@ void NfsBackend::unlink(const Caller& caller, Inode& parent, std::string_view na
         move_name(ticket, directory, std::move(text), directory, hidden_name,
                   [this, ticket, handle, at, hidden_name,
                    answer = std::move(answer)](Result<void> moved) mutable {
+                    // Who was interrupted does not know: the server may move it yet.
                     if (moved)
                       hide(ticket, handle, at, hidden_name);
                     else
-                      hidden_names_->remove(at, hidden_name);
+                      open_files_->keep(handle, hidden_file(ticket, at, hidden_name));
                     return answer.complete(std::move(moved));
                   });
         return true;

@@ -229,10 +229,15 @@ void Session::let_interrupt(const std::shared_ptr<Ticket>& ticket, const Caller&
 }
 
 std::optional<Clock::time_point> Session::silent_since() const {
+  Clock::time_point last_reply{};
+  for (const auto& connection : connections_)
+    last_reply = std::max(last_reply, connection->last_reply_at());
   std::optional<Clock::time_point> earliest;
   for (const auto& connection : connections_) {
     const auto since = connection->silent_since();
-    if (since && (!earliest || *since < *earliest)) earliest = since;
+    // Where nobody waits any more, another connection's reply says that the server is back.
+    if (!since || (connection->load() == 0 && last_reply > *since)) continue;
+    earliest = earliest ? std::min(*earliest, *since) : *since;
   }
   return earliest;
 }

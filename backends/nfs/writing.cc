@@ -7,6 +7,13 @@
 
 namespace claimfs::backends::nfs {
 
+namespace {
+
+// That of a WRITE, one of a COMMIT, and the first again for what has to be sent once more.
+constexpr int kDeadlinesOfFlush = 2;  // beside its own
+
+}  // namespace
+
 // Takes the set-id bits away that the writer may not keep, before he is answered. Servers do that
 // themselves for the unprivileged, but not all, and not before they have the data.
 Answer<std::size_t> NfsBackend::killing_set_id(TicketPointer ticket, NfsFile& file,
@@ -80,8 +87,10 @@ void NfsBackend::flush(const Caller& caller, File& file, Answer<void> answer) {
     return;
   }
   written_files_.keep(closed.written()->shared_from_this());
-  closed.written()->flush(ticket_for(caller, closed.opener()), &closed.told_errors,
-                          std::move(answer));
+  const TicketPointer ticket = ticket_for(caller, closed.opener());
+  // What it waits for has deadlines of its own, by which it is told what failed, once.
+  if (const auto soft = soft_deadline()) ticket->deadline += kDeadlinesOfFlush * *soft;
+  closed.written()->flush(ticket, &closed.told_errors, std::move(answer));
 }
 
 void NfsBackend::sync(const Caller& caller, File& file, bool, Answer<void> answer) {

@@ -110,6 +110,7 @@ Result<Entry> MemoryBackend::add_new(const Caller& caller, Inode& parent, std::s
 }
 
 Result<void> MemoryBackend::start() {
+  if (on_start) on_start();
   std::scoped_lock lock(mutex_);
   return step("start");
 }

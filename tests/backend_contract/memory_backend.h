@@ -45,6 +45,9 @@ class MemoryBackend final : public Backend {
   // Open Files of all volumes.
   static int living_files() { return living_files_.load(); }
 
+  // Runs while it is being started, with nothing locked.
+  std::function<void()> on_start;
+
   Result<void> start() override;
   Result<Attributes> probe() override;
   void root(Answer<Entry> answer) override;

@@ -33,10 +33,11 @@ TEST_CASE("a use that has lost its attachment begins anew, for all that it needs
   SECTION("the one consumer has to ask again") {
     claim.is_for_one_consumer = true;
     ServedVolume volume = volume_of(claim);
-    CHECK(volume.use(Access::Read, ::getpid()));
+    const backends::Caller us{.pid = ::getpid()};
+    CHECK(volume.use(Access::Read, us));
     volume.lose();
-    CHECK(volume.use(Access::Look, ::getpid()));
-    CHECK(volume.use(Access::Read, ::getpid()));
+    CHECK(volume.use(Access::Look, us));
+    CHECK(volume.use(Access::Read, us));
     CHECK(asked == std::vector<std::string>{"write for one", "write", "write for one"});
   }
   SECTION("passthrough is noted again") {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -54,7 +55,16 @@ class Server {
     REQUIRE(client_);
     wait_at_most(client_);
   }
+  // To whoever is still there.
+  void mention(const std::string& bytes) const {
+    (void)::send(client_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
   void hang_up() { client_.reset(); }
+  // Whether the client comes anew.
+  bool is_called() const {
+    pollfd waiting{listening_.get(), POLLIN, 0};
+    return ::poll(&waiting, 1, 10) == 1;
+  }
   // A whole record.
   std::string hear() const {
     const std::string mark = take(4);
@@ -108,9 +118,7 @@ void name_file(nfs_fh3& to) {
 
 template <class P, class Fill>
 std::future<Ended> ask(Connection& connection, Fill fill, std::span<std::byte> place = {},
-                       Clock::time_point deadline = Clock::time_point::max()) {
-  auto ticket = std::make_shared<Ticket>();
-  ticket->deadline = deadline;
+                       std::shared_ptr<Ticket> ticket = std::make_shared<Ticket>()) {
   auto promise = std::make_shared<std::promise<Ended>>();
   auto call = make_call<P>(std::move(ticket), std::move(fill),
                            [promise](Result<typename P::Reply*> reply, bool was_sent_before) {
@@ -131,19 +139,23 @@ std::future<Ended> ask(Connection& connection, Fill fill, std::span<std::byte> p
   return promise->get_future();
 }
 
-std::future<Ended> ask_for_attributes(Connection& connection) {
-  return ask<GetAttributes>(connection, [](GETATTR3args& to) { name_file(to.object); });
+std::future<Ended> ask_for_attributes(Connection& connection,
+                                      std::shared_ptr<Ticket> ticket = std::make_shared<Ticket>()) {
+  return ask<GetAttributes>(
+      connection, [](GETATTR3args& to) { name_file(to.object); }, {}, std::move(ticket));
 }
 
 std::future<Ended> ask_to_read(Connection& connection, std::span<std::byte> place,
                                Clock::time_point deadline = Clock::time_point::max()) {
+  auto ticket = std::make_shared<Ticket>();
+  ticket->deadline = deadline;
   return ask<Read>(
       connection,
       [size = place.size()](READ3args& to) {
         name_file(to.file);
         to.count = static_cast<count3>(size);
       },
-      place, deadline);
+      place, std::move(ticket));
 }
 
 Words read_results(const std::string& data) {
@@ -189,6 +201,67 @@ TEST_CASE("a call that is sent again is known by its number", "[nfs_connection]"
   const Ended told = ended.get();
   CHECK(told.error == 0);
   CHECK(told.was_sent_before);
+}
+
+TEST_CASE("a call that is lost is sent again, though others are answered", "[nfs_connection]") {
+  Server server;
+  server.settings.timeout = milliseconds(50);
+  Connection connection(server.settings);
+  auto lost = ask_for_attributes(connection);
+  server.accept();
+  const std::string heard = server.hear();
+  std::string other = heard;
+  other[0] = static_cast<char>(~other[0]);  // what it answers is another call
+  const auto end = Clock::now() + seconds(10);
+  while (!server.is_called() && Clock::now() < end)
+    server.mention(Server::reply_to(other, attributes_told()));
+  server.accept();
+  const std::string again = server.hear();
+  CHECK(again == heard);
+  server.say(Server::reply_to(again, attributes_told()));
+  REQUIRE(is_over(lost));
+  CHECK(lost.get().was_sent_before);
+}
+
+TEST_CASE("a server that answers after all is not silent, though nobody waits any more",
+          "[nfs_connection]") {
+  Server server;
+  Connection connection(server.settings);
+  auto ticket = std::make_shared<Ticket>();
+  auto given_up = ask_for_attributes(connection, ticket);
+  server.accept();
+  const std::string heard = server.hear();
+  const auto comes_true = [](auto condition) {
+    const auto end = Clock::now() + seconds(20);
+    while (!condition() && Clock::now() < end) std::this_thread::sleep_for(milliseconds(5));
+    return condition();
+  };
+  REQUIRE(comes_true([&] { return connection.silent_since().has_value(); }));
+  ticket->is_given_up = true;
+  connection.doorbell()->interrupt();
+  REQUIRE(is_over(given_up));
+  CHECK(given_up.get().error == EINTR);
+  CHECK(connection.silent_since());
+  server.say(Server::reply_to(heard, attributes_told()));
+  CHECK(comes_true([&] { return !connection.silent_since(); }));
+}
+
+TEST_CASE("a server is silent since it was asked, whatever connections it takes meanwhile",
+          "[nfs_connection]") {
+  Server server;
+  Connection connection(server.settings);
+  const auto before = Clock::now();
+  auto ended = ask_for_attributes(connection);
+  while (!connection.silent_since() && Clock::now() < before + seconds(30)) {
+    if (!server.is_called()) continue;
+    server.accept();
+    server.hang_up();
+  }
+  REQUIRE(connection.silent_since());
+  CHECK(*connection.silent_since() >= before);
+  CHECK(*connection.silent_since() < before + seconds(4));  // which it has to be for five
+  server.accept();
+  expect_answer(server, std::move(ended));
 }
 
 TEST_CASE("numbers differ between connections", "[nfs_connection]") {

@@ -13,13 +13,20 @@ namespace {
 
 using namespace std::chrono_literals;
 
+struct Root final : backends::Inode {
+  std::string_view key() const override { return "root"; }
+};
+
 // Waits for a server when a test says so.
 class WaitingBackend final : public backends::RefusingBackend {
  public:
   WaitingBackend() : RefusingBackend(EIO) {}
   std::optional<Silence> silence() const override { return silence_; }
   Result<backends::Attributes> probe() override { return failure(EIO); }
-  void root(Answer<backends::Entry> answer) override { answer.fail(EIO); }
+  void root(Answer<backends::Entry> answer) override {
+    answer.complete(backends::Entry{.inode = std::make_unique<Root>(), .attributes = {}});
+  }
+  Result<void> start() override { return {}; }
   void get_attributes(const backends::Caller&, backends::Inode&, backends::File*,
                       Answer<backends::Attributes> answer) override {
     answer.fail(EIO);
@@ -49,6 +56,7 @@ struct Bench {
     claim.uid = "uid";
     claim.volume_name = "pv";
     claims = {std::make_shared<fs::ServedVolume>(std::move(claim), std::move(owned), nullptr)};
+    REQUIRE(claims.front()->use());
   }
   // "Warning VolumeConditionAbnormal data: message" for each, oldest first.
   std::vector<std::string> told() const {
@@ -93,6 +101,22 @@ TEST_CASE("a server that stays silent, and answers again", "[server-watch]") {
   CHECK(bench.told() == std::vector{up, down});
   bench.watch.look(bench.claims, bench.start + 8s);
   CHECK(bench.told() == std::vector{up, down});
+}
+
+TEST_CASE("whom nobody asks any more has not answered", "[server-watch]") {
+  Bench bench;
+  bench.backend->silence_ = {.who = "nfs: server a", .since = bench.start};
+  bench.watch.look(bench.claims, bench.start + 5s);
+  REQUIRE(bench.told().size() == 1);
+  fs::ServedVolume& volume = *bench.claims.front();
+  REQUIRE(volume.end_use(/*for_good=*/false));
+  bench.backend->silence_.reset();
+  bench.watch.look(bench.claims, bench.start + 6s);
+  CHECK(bench.told().size() == 1);
+  volume.let_in();
+  REQUIRE(volume.use());
+  bench.watch.look(bench.claims, bench.start + 7s);
+  CHECK(bench.told().size() == 2);
 }
 
 TEST_CASE("a server that is silent for a moment, and a claim that goes meanwhile",
