@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
 """Stands between an NFS client and its server, and breaks what it is told to break.
 
-  fault_proxy.py SOCKET LISTEN:TARGET…     TCP ports of loopback; told what to do through SOCKET
-  fault_proxy.py --tell SOCKET COMMAND     prints the answer; exit 1 when the command is not known
+  fault_proxy.py SOCKET LISTEN:[ADDRESS:]TARGET…     TCP ports of loopback; told what to do through SOCKET
+  fault_proxy.py --tell SOCKET COMMAND               prints the answer; exit 1 when the command is not known
 
 Commands:
   pass              from now on everything passes
   delay SECONDS     every reply comes so much later
+  stagger SECONDS   so do those on every other connection: what one asks later than another is answered before that
   stall             nothing passes any more; connections stay, and what was held passes after `pass`
   cut               ends all connections, once
   refuse            ends all connections, and refuses new ones until `pass`
   drop NAME COUNT   the server does the next COUNT calls of this procedure (WRITE, REMOVE, … or ANY), but their replies
                     are lost, and so is the connection: what a client sees whose network fails after the deed
   count             how many connections there are and were, how many calls passed and how many replies were dropped
+  overtaken         how many replies went out before that of a call which another connection had asked earlier
   procedures        how many calls of each procedure passed since this was asked last: WRITE=2 COMMIT=1
   waiting NAME      how many calls of this procedure have waited for their replies together, at most, since this was asked last
 """
 
 import asyncio
 import collections
+import itertools
 import os
 import socket
 import struct
@@ -36,11 +39,12 @@ class Faults:
     def __init__(self):
         self.may_pass = asyncio.Event()
         self.may_pass.set()
-        self.delay = 0.0
+        self.delay = self.stagger = 0.0
         self.refuses = False
         self.to_drop = {}
         self.connections = set()
-        self.accepted = self.calls = self.dropped = 0
+        self.accepted = self.calls = self.dropped = self.overtaken = 0
+        self.open_calls = {}  # the connections of calls without a reply, by the calls' numbers, in order
         self.procedures = collections.Counter()
         self.waiting = collections.Counter()  # for a reply, by procedure
         self.most_waiting = collections.Counter()
@@ -50,6 +54,11 @@ class Faults:
         self.waiting[procedure] += 1
         self.most_waiting[procedure] = max(self.most_waiting[procedure], self.waiting[procedure])
 
+    def answered(self, number, connection):
+        del self.open_calls[number]
+        earlier = itertools.takewhile(lambda call: call[0] < number, self.open_calls.items())
+        self.overtaken += any(asker is not connection for _, asker in earlier)
+
     def cut(self):
         for connection in list(self.connections):
             connection.close()
@@ -57,10 +66,12 @@ class Faults:
     def obey(self, words):
         command, *rest = words or [""]
         if command == "pass":
-            self.delay, self.refuses, self.to_drop = 0.0, False, {}
+            self.delay, self.stagger, self.refuses, self.to_drop = 0.0, 0.0, False, {}
             self.may_pass.set()
         elif command == "delay":
             self.delay = float(rest[0])
+        elif command == "stagger":
+            self.stagger = float(rest[0])
         elif command == "stall":
             self.may_pass.clear()
         elif command == "cut":
@@ -73,6 +84,8 @@ class Faults:
         elif command == "count":
             return (f"connections={len(self.connections)} accepted={self.accepted} calls={self.calls} "
                     f"dropped={self.dropped}")
+        elif command == "overtaken":
+            return str(self.overtaken)
         elif command == "procedures":
             told = " ".join(f"{name}={count}" for name, count in sorted(self.procedures.items()))
             self.procedures.clear()
@@ -100,6 +113,7 @@ class Connection:
         self.client_reader, self.client_writer = client
         self.server_reader, self.server_writer = server
         self.procedures = {}  # of calls without a reply, by xid
+        self.numbers = {}  # of the same, in the order in which all were asked
 
     def close(self):
         for writer in (self.client_writer, self.server_writer):
@@ -107,10 +121,14 @@ class Connection:
         self.faults.connections.discard(self)
         self.faults.waiting.subtract(self.procedures.values())
         self.procedures.clear()
+        for number in self.numbers.values():
+            self.faults.open_calls.pop(number, None)
+        self.numbers.clear()
 
     async def serve(self):
         self.faults.connections.add(self)
         self.faults.accepted += 1
+        self.is_slow = self.faults.accepted % 2 == 0
         try:
             tasks = [asyncio.create_task(self.pass_calls()), asyncio.create_task(self.pass_replies())]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -127,6 +145,8 @@ class Connection:
             known = program == NFS_PROGRAM and procedure < len(PROCEDURES)
             self.procedures[xid] = PROCEDURES[procedure] if known else ""
             self.faults.asked(self.procedures[xid])
+            self.numbers[xid] = self.faults.calls
+            self.faults.open_calls[self.faults.calls] = self
             await self.faults.may_pass.wait()
             self.server_writer.write(record)
             await self.server_writer.drain()
@@ -140,8 +160,9 @@ class Connection:
                 return
             await self.faults.may_pass.wait()
             # Later, but no further apart than they came: a delay is not a narrow pipe.
-            if self.faults.delay:
-                loop.call_at(arrived + self.faults.delay, self.answer, xid, record)
+            delay = self.faults.delay + (self.faults.stagger if self.is_slow else 0)
+            if delay:
+                loop.call_at(arrived + delay, self.answer, xid, record)
             else:
                 self.answer(xid, record)
                 await self.client_writer.drain()
@@ -149,6 +170,7 @@ class Connection:
     def answer(self, xid, record):
         if xid in self.procedures:
             self.faults.waiting[self.procedures.pop(xid)] -= 1
+            self.faults.answered(self.numbers.pop(xid), self)
         self.client_writer.write(record)
 
 
@@ -167,13 +189,13 @@ async def records(reader):
         yield record, payload
 
 
-async def listen(faults, port, target):
+async def listen(faults, port, address, target):
     async def accepted(reader, writer):
         if faults.refuses:
             writer.transport.abort()
             return
         try:
-            server = await asyncio.open_connection("127.0.0.1", target, limit=CHUNK)
+            server = await asyncio.open_connection(address, target, limit=CHUNK)
         except OSError:
             writer.transport.abort()
             return
@@ -207,7 +229,9 @@ def tell(path, words):
 async def run(path, pairs):
     faults = Faults()
     for pair in pairs:
-        await listen(faults, *map(int, pair.split(":")))
+        port, _, target = pair.partition(":")
+        address, _, target = target.rpartition(":")
+        await listen(faults, int(port), address or "127.0.0.1", int(target))
     await control(faults, path)
     await asyncio.Event().wait()
 

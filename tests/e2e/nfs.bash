@@ -4,7 +4,9 @@
 #   start_nfs_server                 EXPORTS below WORK; NFS_PORT and MOUNT_PORT; HOST is the export "open" from now on
 #   kill_nfs_server, restart_nfs_server, freeze_nfs_server, thaw_nfs_server, stop_nfs_server
 #   make_nfs_volume NAME K=V…        a directory of an export, a PersistentVolume and a claim on it
+#   one_more_server NAME ADDRESS     of the same exports; all these words mean it from then on
 #   start_fault_proxy                PROXY_PORT and PROXY_MOUNT_PORT; `fault COMMAND…` tells it what to do
+#   spawn_interruptible COMMAND…     as spawn, to be ended by Ctrl-C; is_waiting PID: in the kernel, for an answer of ours
 #
 # Exports: open (no_root_squash), root_squash, all_squash, read_only, secure (wants ports below 1024).
 
@@ -82,8 +84,8 @@ CONF
 }
 
 rpc_null() { # PORT PROGRAM
-  local network=tcp address=127.0.0.1
-  if [ "$NFS_ADDRESS" = ::1 ]; then network=tcp6 address=::1; fi
+  local network=tcp address=$NFS_ADDRESS
+  if [ "$NFS_ADDRESS" = ::1 ]; then network=tcp6; fi
   limit 2 rpcinfo -T "$network" -a "$address.$(($1 / 256)).$(($1 % 256))" "$2" 3
 }
 nfs_server_answers() {
@@ -102,6 +104,13 @@ stop_nfs_server() {
   kill -CONT "$NFS_SERVER" 2>/dev/null || return 0
   kill -TERM "$NFS_SERVER"
   wait_for 10 is_gone "$NFS_SERVER" || kill -9 "$NFS_SERVER"
+}
+one_more_server() {
+  NFS_ADDRESS=$2 GANESHA=$WORK/ganesha.$1
+  mkdir "$GANESHA"
+  read -r NFS_PORT MOUNT_PORT < <(free_ports 2)
+  make_no_port_mapper
+  run_nfs_server
 }
 # Servers of a setup_file are found by the tests of the file by this.
 nfs_server_of_file() {
@@ -149,7 +158,42 @@ YAML
 start_fault_proxy() {
   read -r PROXY_PORT PROXY_MOUNT_PORT < <(free_ports 2)
   PROXY=$WORK/proxy
-  spawn python3 "$BATS_TEST_DIRNAME/fault_proxy.py" "$PROXY" "$PROXY_PORT:$NFS_PORT" "$PROXY_MOUNT_PORT:$MOUNT_PORT"
+  spawn python3 "$BATS_TEST_DIRNAME/fault_proxy.py" "$PROXY" "$PROXY_PORT:$NFS_ADDRESS:$NFS_PORT" \
+    "$PROXY_MOUNT_PORT:$NFS_ADDRESS:$MOUNT_PORT"
   wait_for 30 fault pass
 }
 fault() { limit 10 python3 "$BATS_TEST_DIRNAME/fault_proxy.py" --tell "$PROXY" "$@"; }
+
+# With SIGINT as a terminal sends it: bats' background commands ignore it.
+spawn_interruptible() { spawn env --default-signal=INT,QUIT "$@"; }
+is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
+
+# serve_silent_ones K=V…: the claims "killed", "frozen" and "unreachable", each on a server of its own, the last one by the proxy; NFS_PORT
+# and MOUNT_PORT then lead to that server with nothing between.
+SILENT=(killed frozen unreachable)
+serve_silent_ones() {
+  make_nfs_volume frozen "$@"
+  FROZEN=$NFS_SERVER
+  one_more_server second 127.0.0.1
+  make_nfs_volume killed "$@"
+  KILLED=$NFS_SERVER KILLED_SERVER=("$GANESHA" "$NFS_PORT" "$MOUNT_PORT")
+  # Known by another address, too.
+  one_more_server third 127.0.0.2
+  start_fault_proxy
+  make_nfs_volume unreachable server=127.0.0.1 port="$PROXY_PORT" mountPort="$PROXY_MOUNT_PORT" "$@"
+  mount_claims "${SILENT[@]}"
+  limit 20 ls "${SILENT[@]/#/$MNT/default/}"
+}
+fall_silent() {
+  kill -9 "$KILLED"
+  wait_for 5 is_gone "$KILLED"
+  stop_process "$FROZEN"
+  fault stall
+}
+answer_again() {
+  fault pass
+  kill -CONT "$FROZEN"
+  # shellcheck disable=SC2034  # nfs.bash's
+  NFS_ADDRESS=127.0.0.1 GANESHA=${KILLED_SERVER[0]} NFS_PORT=${KILLED_SERVER[1]} MOUNT_PORT=${KILLED_SERVER[2]}
+  run_nfs_server
+}

@@ -258,30 +258,6 @@ PY
 }
 nothing_hidden() { [ -z "$(find "$1" -name '.nfs*')" ]; }
 
-@test "twenty thousand names are listed, each once, and removed" {
-  limit 10 mkdir "$A/many"
-  limit 120 python3 - "$A/many" <<'PY'
-import os, sys
-os.chdir(sys.argv[1])
-for number in range(20000):
-    os.close(os.open(f"name-{number}", os.O_CREAT | os.O_WRONLY))
-names = os.listdir(".")
-assert len(names) == 20000 and len(set(names)) == 20000, (len(names), len(set(names)))
-# While it is listed others come and go: what stays is seen once.
-seen = []
-with os.scandir(".") as listing:
-    for number, entry in enumerate(listing):
-        seen.append(entry.name)
-        if number < 500:
-            os.unlink(f"name-{19000 + number}")
-            os.close(os.open(f"new-{number}", os.O_CREAT | os.O_WRONLY))
-stay = {f"name-{number}" for number in range(19000)}
-assert stay <= set(seen) and len(seen) == len(set(seen)), (len(seen), len(set(seen)), len(stay - set(seen)))
-PY
-  limit 60 rm -r "$A/many"
-  [ ! -e "$HOST/posix/many" ]
-}
-
 # --- access modes, and use
 
 @test "one node has a ReadWriteOnce claim, and another gets it when the first is done" {

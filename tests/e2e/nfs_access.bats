@@ -120,6 +120,64 @@ expected = b"".join(b"%08d" % number * 512 for number in range(int(sys.argv[2]) 
 assert data == expected, (len(data), len(expected))' "$@"
 }
 
+# contend COUNT: both nodes make so many names at once, each with O_EXCL at the same moment as the other.
+contend() {
+  limit 120 python3 - "$A" "$B" "$1" <<'PY'
+import errno, multiprocessing, os, sys
+directories, count = sys.argv[1:3], int(sys.argv[3])
+start = multiprocessing.Barrier(2)
+def make_all(node, won):
+    for number in range(count):
+        start.wait(60)
+        try:
+            file = os.open(f"{directories[node]}/{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except OSError as error:
+            assert error.errno == errno.EEXIST, error
+            continue
+        os.write(file, b"%d" % node)
+        os.close(file)
+        won.send(number)
+    won.send(None)
+ends = [multiprocessing.Pipe(duplex=False) for node in (0, 1)]
+makers = [multiprocessing.Process(target=make_all, args=(node, ends[node][1])) for node in (0, 1)]
+for maker in makers:
+    maker.start()
+winners = {}
+for node, (end, sender) in enumerate(ends):
+    sender.close()
+    for number in iter(end.recv, None):
+        assert number not in winners, f"{number} was made by both"
+        winners[number] = node
+for maker in makers:
+    maker.join()
+    assert maker.exitcode == 0
+assert len(winners) == count, f"nobody has made {set(range(count)) - set(winners)}"
+for number, node in winners.items():
+    for directory in directories:
+        assert open(f"{directory}/{number}").read() == str(node), number
+PY
+}
+
+@test "O_EXCL: of two nodes that make a name at the same time one gets it, and it is his" {
+  two_nodes exclusive modes=ReadWriteMany
+  contend 300
+  [ "$(find "$HOST/exclusive" -type f | wc -l)" = 300 ]
+}
+
+@test "O_EXCL: a name whose reply was lost is its maker's, and nobody else's" {
+  start_fault_proxy
+  two_nodes lost modes=ReadWriteMany port="$PROXY_PORT" mountPort="$PROXY_MOUNT_PORT"
+  limit 10 ls "$A" "$B"
+  fault drop CREATE 1
+  limit 20 bash -c 'set -C; echo first >"$1"' - "$A/made"
+  expect_errno EEXIST limit 20 python3 -c 'import os, sys; os.open(sys.argv[1], os.O_CREAT | os.O_EXCL)' "$B/made"
+  [ "$(limit 10 cat "$B/made")" = first ]
+  # And who comes while it is asked again, whose own reply is lost, too.
+  fault drop CREATE 8
+  contend 8
+  expect_text dropped=9 "$(fault count)"
+}
+
 @test "a handover: the next node sees all that the last one wrote, though none of it was ever synchronised" {
   two_nodes handed
   local mebibytes
@@ -191,15 +249,6 @@ assert data == expected, (len(data), len(expected))' "$@"
   wait_for 5 is_deleted going
   # The volume is Retain.
   expect_whole "$HOST/going/file" 4
-}
-
-# one_more_server NAME ADDRESS: of the same exports; nfs.bash's words mean it for the rest of the test.
-one_more_server() {
-  NFS_ADDRESS=$2 GANESHA=$WORK/ganesha.$1
-  mkdir "$GANESHA"
-  read -r NFS_PORT MOUNT_PORT < <(free_ports 2)
-  make_no_port_mapper
-  run_nfs_server
 }
 
 @test "a server that is reached by IPv6" {

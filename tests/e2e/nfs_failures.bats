@@ -112,9 +112,6 @@ status_shows_silence() { limit 10 grep -E '^default/data .*not responding' "$MNT
   wait_for 5 status_shows_none_silent
 }
 
-# With SIGINT as a terminal sends it: bats' background commands ignore it.
-spawn_interruptible() { spawn env --default-signal=INT,QUIT "$@"; }
-
 @test "Ctrl-C, SIGTERM and kill -9 end whoever waits for a frozen server, at once" {
   serve
   limit 10 dd if=/dev/zero of="$DATA/file" bs=1M count=1 conv=fsync status=none
@@ -134,8 +131,6 @@ spawn_interruptible() { spawn env --default-signal=INT,QUIT "$@"; }
   kill -KILL "$SPAWNED"
   wait_for 3 is_gone "$SPAWNED"
 }
-# In the kernel, for an answer of ours.
-is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
 has_pending() { ! grep -q '^SigPnd:.0*$' "/proc/$1/status" || ! grep -q '^ShdPnd:.0*$' "/proc/$1/status"; }
 
 @test "readers get their own bytes while others beside them are killed" {

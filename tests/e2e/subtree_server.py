@@ -17,6 +17,7 @@ import time
 
 OK, NOENT, EXIST, NOTEMPTY, STALE, BAD_COOKIE, NOTSUPP, JUKEBOX = 0, 2, 17, 66, 70, 10003, 10004, 10008
 DIRECTORY, REGULAR = 2, 1
+UNSTABLE, FILE_SYNC = 0, 2
 VERIFIER, NO_VERIFIER = b"verifier", bytes(8)
 NAMES_IN_REPLY = 100
 PROCEDURES = ("NULL GETATTR SETATTR LOOKUP ACCESS READLINK READ WRITE CREATE MKDIR SYMLINK MKNOD REMOVE RMDIR RENAME LINK "
@@ -88,8 +89,10 @@ FAILED = {"GETATTR": b"", "LOOKUP": NO_ATTRIBUTES, "ACCESS": NO_ATTRIBUTES, "REA
 
 
 class Tree:
+    verifier = VERIFIER  # of what is written
+
     def __init__(self, log, habit):
-        self.log, self.keeps, self.lost, self.lock, self.last = log, habit == "keep", habit, threading.Lock(), 1
+        self.log, self.keeps, self.lost, self.lock, self.last = log, habit == "keep", habit, threading.RLock(), 1
         self.verifies, self.is_strict = habit in ("verify", "strict"), habit == "strict"
         self.lost_calls = 0
         self.root = Node(1, DIRECTORY, 0o777)
@@ -115,12 +118,15 @@ class Tree:
     def place(self, arguments):
         return self.node(arguments), arguments.opaque().decode()
 
+    def new(self, kind, mode):
+        self.last += 1
+        node = self.nodes[self.last] = Node(self.last, kind, mode)
+        return node
+
     def make(self, directory, name, kind, mode):
         if name in directory.names:
             raise Failure(EXIST)
-        self.last += 1
-        node = self.nodes[self.last] = Node(self.last, kind, mode)
-        directory.names[name] = node
+        node = directory.names[name] = self.new(kind, mode)
         directory.changed = time.time_ns()
         return struct.pack(">I", 1) + opaque(self.handle(node, directory)) + node.optional() + NO_CHANGE
 
@@ -137,16 +143,19 @@ class Tree:
     def answer(self, procedure, arguments):
         with self.lock:
             self.told(procedure)
-            self.lost_calls += procedure == self.lost
             try:
-                if procedure == self.lost and self.lost_calls == 2:
-                    raise Failure(JUKEBOX)
-                done = getattr(self, procedure.lower())(arguments)
-                if procedure == self.lost and self.lost_calls == 1:
-                    raise Lost
-                return struct.pack(">I", OK) + done
+                return struct.pack(">I", OK) + self.perform(procedure, arguments)
             except Failure as failure:
                 return struct.pack(">I", failure.status) + FAILED.get(procedure, NO_CHANGE)
+
+    def perform(self, procedure, arguments):
+        self.lost_calls += procedure == self.lost
+        if procedure == self.lost and self.lost_calls == 2:
+            raise Failure(JUKEBOX)
+        done = getattr(self, procedure.lower())(arguments)
+        if procedure == self.lost and self.lost_calls == 1:
+            raise Lost
+        return done
 
     def getattr(self, arguments):
         return self.node(arguments).attributes()
@@ -157,9 +166,12 @@ class Tree:
         if mode is not None:
             node.mode = mode
         if size is not None:
-            node.data = node.data[:size].ljust(size, b"\0")
+            self.resize(node, size)
         node.changed = time.time_ns()
         return struct.pack(">I", 0) + node.optional()
+
+    def resize(self, node, size):
+        node.data = node.data[:size].ljust(size, b"\0")
 
     def lookup(self, arguments):
         directory, name = self.place(arguments)
@@ -180,12 +192,19 @@ class Tree:
 
     def write(self, arguments):
         node = self.node(arguments)
-        offset, count, _ = arguments.take("QII")
+        offset, count, how = arguments.take("QII")
         data = arguments.opaque()[:count]
         node.data[len(node.data):offset] = b"\0" * (offset - len(node.data))
         node.data[offset:offset + len(data)] = data
         node.changed = time.time_ns()
-        return NO_CHANGE + struct.pack(">II", len(data), 2) + VERIFIER
+        return NO_CHANGE + struct.pack(">II", len(data), self.keep(node, offset, offset + len(data), how)) + self.verifier
+
+    def keep(self, _node, _begin, _end, _how):
+        """What was written: where it is kept, at least as wanted. Memory is all that there is."""
+        return FILE_SYNC
+
+    def settle(self, _node, _begin, _end):
+        """What is to be on the disk now."""
 
     def create(self, arguments):
         directory, name = self.place(arguments)
@@ -254,11 +273,17 @@ class Tree:
         return self.node(arguments).optional() + struct.pack(">6I", 1, 255, 1, 1, 0, 1)
 
     def commit(self, arguments):
-        self.node(arguments)
-        return NO_CHANGE + VERIFIER
+        node = self.node(arguments)
+        begin, count = arguments.take("QI")
+        self.settle(node, begin, min(begin + count, len(node.data)) if count else len(node.data))
+        return NO_CHANGE + self.verifier
 
-    def mnt(self, _):
-        return opaque(self.handle(self.root, self.root)) + struct.pack(">II", 1, 1)
+    def mnt(self, arguments):
+        root = self.export(arguments.opaque().decode())
+        return opaque(self.handle(root, root)) + struct.pack(">II", 1, 1)
+
+    def export(self, _path):
+        return self.root
 
 
 class Connection(socketserver.StreamRequestHandler):
@@ -270,7 +295,10 @@ class Connection(socketserver.StreamRequestHandler):
                 if len(mark) < 4:
                     return
                 size = struct.unpack(">I", mark)[0]
-                call, is_last = call + self.rfile.read(size & 0x7FFFFFFF), size >> 31
+                fragment = self.rfile.read(size & 0x7FFFFFFF)
+                if len(fragment) < size & 0x7FFFFFFF:
+                    return
+                call, is_last = call + fragment, size >> 31
             try:
                 reply = self.reply(Arguments(call))
             except Lost:
