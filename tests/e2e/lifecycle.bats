@@ -199,7 +199,10 @@ YAML
   wait_for 10 is_no_more pv pv-data
   [ "$(cat "$HOST/data/file")" = precious ]
 
-  sed '/^---/,$d; /claimRef/d' <(make_volume again path="$HOST/data"; cat "$MANIFESTS/again.yaml"; rm "$MANIFESTS/again.yaml") >"$WORK/pv.yaml"
+  # Where the daemon does not look.
+  mkdir "$WORK/aside"
+  MANIFESTS=$WORK/aside make_volume again path="$HOST/data"
+  sed '/^---/,$d; /claimRef/d' "$WORK/aside/again.yaml" >"$WORK/pv.yaml"
   claimfs apply -f "$WORK/pv.yaml"
   make_claim first manual
   wait_for 10 has_phase pvc first Bound

@@ -14,7 +14,9 @@ bats_require_minimum_version 1.5.0
 : "${CLAIMFS_BIN:=$(cd "${BATS_TEST_DIRNAME:-.}/../.." && pwd)/build/release/claimfs}"
 export CLAIMFS_BIN
 POSIX_DIR=$(cd "${BATS_TEST_DIRNAME:-.}/../posix" && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+# The programs that packages.txt names, not what else may have their names (a python3 that has to be looked up first costs a
+# second each time).
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export LC_ALL=C.UTF-8
 CONNECTIONS=/sys/fs/fuse/connections
 
