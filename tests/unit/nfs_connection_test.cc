@@ -215,6 +215,7 @@ TEST_CASE("a call that is lost is sent again, though others are answered", "[nfs
   const auto end = Clock::now() + seconds(10);
   while (!server.is_called() && Clock::now() < end)
     server.mention(Server::reply_to(other, attributes_told()));
+  REQUIRE(server.is_called());
   server.accept();
   const std::string again = server.hear();
   CHECK(again == heard);
