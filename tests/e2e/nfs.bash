@@ -100,6 +100,10 @@ kill_nfs_server() {
 restart_nfs_server() { run_nfs_server; }
 freeze_nfs_server() { stop_process "$NFS_SERVER"; }
 thaw_nfs_server() { kill -CONT "$NFS_SERVER"; }
+thaw_all_nfs_servers() {
+  local file
+  for file in "$WORK"/ganesha*/pid; do kill -CONT "$(cat "$file")" 2>/dev/null || true; done
+}
 stop_nfs_server() {
   kill -CONT "$NFS_SERVER" 2>/dev/null || return 0
   kill -TERM "$NFS_SERVER"

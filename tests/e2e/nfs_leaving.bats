@@ -12,8 +12,7 @@ setup() {
 }
 teardown() {
   show_log_of_failure
-  local file
-  for file in "$WORK"/ganesha*/pid; do kill -CONT "$(cat "$file")" 2>/dev/null || true; done
+  thaw_all_nfs_servers
   drop_workspace
 }
 

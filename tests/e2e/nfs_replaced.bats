@@ -219,7 +219,6 @@ os.close(file)
   expect_text 'written bytes of 1 file are lost, the server has not taken them: ' "$(grep 'volume=abnormal claim=default/data' "$LOG")"
   expect_text 'written bytes of 1 file are lost' "$(events_told)"
 }
-is_waiting() { grep -q request_wait_answer "/proc/$1/stack"; }
 
 # Two thousand names, of which each is listed once, and two that come meanwhile.
 list_while_names_come() {

@@ -13,8 +13,7 @@ setup() {
 }
 teardown() {
   show_log_of_failure
-  local file
-  for file in "$WORK"/ganesha*/pid; do kill -CONT "$(cat "$file")" 2>/dev/null || true; done
+  thaw_all_nfs_servers
   drop_workspace
 }
 
@@ -185,6 +184,27 @@ print("ended", len(children))
 }
 
 # --- soft
+
+@test "an open file that a killed unlink has given a hidden name goes when it is closed" {
+  start_fault_proxy
+  make_nfs_volume data port="$PROXY_PORT" mountPort="$PROXY_MOUNT_PORT"
+  mount_claims data
+  echo text | limit 10 tee "$MNT/default/data/file"
+  spawn tail -f "$MNT/default/data/file"
+  local holder=$SPAWNED
+  wait_for 10 grep -qx text "$WORK/spawned"
+  fault drop RENAME 1
+  spawn unlink "$MNT/default/data/file"
+  wait_for 10 has_hidden_name
+  kill -9 "$SPAWNED"
+  wait_for 10 is_gone "$SPAWNED"
+  has_hidden_name
+  kill -9 "$holder"
+  wait_for 10 has_no_hidden_name
+  [ -z "$(ls -A "$HOST/data")" ]
+}
+has_hidden_name() { compgen -G "$HOST/data/.nfs*" >/dev/null; }
+has_no_hidden_name() { ! has_hidden_name; }
 
 @test "on a soft volume fsync and close say ETIMEDOUT, each open once, and later ones that all is well" {
   make_nfs_volume data options='soft, timeo=10, retrans=1'
