@@ -17,16 +17,16 @@ constexpr int kCallsUntilLed = 16;
 // While a thread leads; of all connections.
 class Leading {
  public:
-  Leading() { ++count; }
+  Leading() { ++count_; }
   Leading(const Leading&) = delete;
-  ~Leading() { --count; }
+  ~Leading() { --count_; }
 
   // Where several wait for replies, others need their processors: servers, and whoever asks.
-  static bool is_alone() { return has_processors && count.load() == 1; }
+  static bool is_alone() { return has_processors_ && count_.load() == 1; }
 
  private:
-  static inline std::atomic<int> count{0};
-  static inline const bool has_processors = usable_processors() > 1;  // before threads stay on one
+  static inline std::atomic<int> count_{0};
+  static inline const bool has_processors_ = usable_processors() > 1;  // before threads stay on one
 };
 
 }  // namespace
